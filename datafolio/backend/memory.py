@@ -1,0 +1,84 @@
+"""A backend in memory: for tests, and for a folio that need not outlive its process."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from datafolio.backend.base import Backend, Key, Listed, Stage
+from datafolio.digest import Buffer
+from datafolio.errors import KeyExistsError, KeyMissingError
+
+__all__ = ["MemoryBackend"]
+
+
+class MemoryBackend(Backend):
+    """Bytes in a dict.  Durable for as long as the process, and shared by its threads."""
+
+    def __init__(self, location: str = "memory:") -> None:
+        self.location = location
+        self._contents: dict[Key, bytes] = {}
+        self._lock = threading.Lock()
+
+    def read(self, key: Key) -> bytes:
+        try:
+            return self._contents[key]
+        except KeyError:
+            raise KeyMissingError(f"{self.location} has no {key}") from None
+
+    def open(self, key: Key) -> BinaryIO:
+        return io.BytesIO(self.read(key))
+
+    def size(self, key: Key) -> int | None:
+        data = self._contents.get(key)
+        return None if data is None else len(data)
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        with self._lock:
+            found = [Listed(key, len(data)) for key, data in self._contents.items() if key.startswith(prefix)]
+        yield from found
+
+    def stage(self) -> Stage:
+        return _MemoryStage(self)
+
+    def replace(self, key: Key, data: Buffer) -> None:
+        with self._lock:
+            self._contents[key] = bytes(data)
+
+    def confirm(self, key: Key) -> None:
+        """Nothing to do: memory is as durable as it will get."""
+
+    def delete(self, key: Key) -> None:
+        with self._lock:
+            self._contents.pop(key, None)
+
+    def sweep_stages(self) -> int:
+        return 0
+
+    def put_new(self, key: Key, data: bytes) -> None:
+        """Put `data` at `key` if it is free, in one step."""
+        with self._lock:
+            if key in self._contents:
+                raise KeyExistsError(f"{key} exists in {self.location}")
+            self._contents[key] = data
+
+
+class _MemoryStage(Stage):
+    def __init__(self, backend: MemoryBackend) -> None:
+        self._backend = backend
+        self._data = bytearray()
+
+    def write(self, data: Buffer) -> int:
+        self._data += data
+        return memoryview(data).nbytes
+
+    def publish(self, key: Key, *, replace: bool = False) -> None:
+        if replace:
+            self._backend.replace(key, self._data)
+        else:
+            self._backend.put_new(key, bytes(self._data))
+
+    def discard(self) -> None:
+        self._data.clear()

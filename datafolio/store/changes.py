@@ -1,0 +1,256 @@
+"""What can happen to a folio, each as a pure function from a state to the next.
+
+A commit applies its change to the newest state, and again to a newer one if another writer was
+first; so whatever a change depends on it looks up in the state that it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from datafolio.digest import Digest
+from datafolio.errors import (
+    ItemExistsError,
+    ItemInUseError,
+    ItemNotFoundError,
+    SnapshotExistsError,
+    SnapshotNotFoundError,
+)
+from datafolio.store.model import Entry, Snapshot, SnapshotRef, encode
+from datafolio.store.state import State
+
+__all__ = [
+    "NewItem",
+    "NewSnapshot",
+    "create_snapshot",
+    "delete_item",
+    "delete_snapshot",
+    "holders",
+    "put_item",
+    "restore",
+    "set_metadata",
+]
+
+#: A snapshot larger than this, in bytes, is not repeated in the map of snapshots.
+_INLINE_SNAPSHOT = 1024
+_INLINE_VERSIONS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewItem:
+    """A payload that is to become an item."""
+
+    type: str
+    type_version: int
+    digest: Digest
+    size: int
+    suffix: str
+    created_at: str
+    description: str | None
+    inputs: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSnapshot:
+    """What a snapshot says besides the state it is made of."""
+
+    description: str | None
+    tags: tuple[str, ...]
+    timestamp: str
+    git: Mapping[str, Any] | None
+    #: The environment as an object.
+    environment: bytes | None
+    execution: Mapping[str, Any] | None
+
+
+def put_item(state: State, name: str, new: NewItem, *, overwrite: bool) -> State:
+    """The state with the item.
+
+    The same content under the same description is no change.  Other content raises the version if a
+    snapshot was made of the one before, and takes its place if none was.
+    """
+    current = state.items.get(name)
+    if current is not None and not overwrite:
+        raise ItemExistsError(f"the item {name!r} exists (a {current.type}); pass overwrite=True to replace it")
+    require_items(state, new.inputs, f"an input of {name!r}")
+    version, generation = _place_in_history(state, name, current, new)
+    created_at = current.created_at if current is not None and current.digest == new.digest else new.created_at
+    entry = Entry(
+        type=new.type,
+        type_version=new.type_version,
+        digest=new.digest,
+        size=new.size,
+        suffix=new.suffix,
+        version=version,
+        generation=generation,
+        created_at=created_at,
+        description=new.description,
+        inputs=new.inputs,
+        facts=dict(new.facts),
+    )
+    if entry == current:
+        return state
+    if current is not None and current.digest != entry.digest:
+        state = _loosen(state, current)
+    return replace(state, items=state.items.edit({name: entry}))
+
+
+def _place_in_history(state: State, name: str, current: Entry | None, new: NewItem) -> tuple[int, int]:
+    """The version number and generation of the item that `new` becomes."""
+    highest = max(state.retired.get(name) or 0, current.version if current else 0)
+    if current is None:
+        return highest + 1, state.generation
+    if current.digest == new.digest and current.type == new.type:
+        return current.version, current.generation
+    return (highest + 1 if _was_snapshot(state, current) else current.version), state.generation
+
+
+def _was_snapshot(state: State, entry: Entry) -> bool:
+    """Whether a snapshot was made while `entry` was the current one."""
+    return entry.generation < state.generation
+
+
+def _loosen(state: State, entry: Entry) -> State:
+    """Count the payload of an entry that the items let go of, unless a snapshot may hold it."""
+    if _was_snapshot(state, entry):
+        return state
+    garbage = msgspec.structs.replace(state.garbage, loosened=state.garbage.loosened + entry.size)
+    return replace(state, garbage=garbage)
+
+
+def delete_item(state: State, name: str) -> State:
+    """The state without the item.  Raises ItemInUseError, naming them, while snapshots hold any version of it."""
+    require_items(state, [name], "there is nothing to delete")
+    entry = state.items.get(name)
+    assert entry is not None
+    snapshots = holders(state, name)
+    if snapshots:
+        raise ItemInUseError(
+            f"the item {name!r} is held by {_listing(snapshots)}; delete "
+            f"{'that snapshot' if len(snapshots) == 1 else 'those snapshots'} first (delete_snapshot), then the item"
+        )
+    state = _loosen(state, entry)
+    return replace(state, items=state.items.edit({name: None}), retired=state.retired.edit({name: None}))
+
+
+def _listing(snapshots: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in snapshots[:5])
+    more = f" and {len(snapshots) - 5} more" if len(snapshots) > 5 else ""
+    return ("snapshot " if len(snapshots) == 1 else "snapshots ") + shown + more
+
+
+def holders(state: State, name: str) -> list[str]:
+    """The names of the snapshots that hold any version of the item, oldest first."""
+    current = state.items.get(name)
+    never_held = current is not None and not _was_snapshot(state, current) and current.version == 1
+    if never_held and name not in state.retired:
+        return []
+    found = [(ref.number, snapshot) for snapshot, ref in state.snapshots.items() if holds(state, ref, name)]
+    return [snapshot for _, snapshot in sorted(found)]
+
+
+def holds(state: State, ref: SnapshotRef, name: str) -> bool:
+    """Whether the snapshot holds a version of the item."""
+    if ref.item_versions is not None:
+        return name in ref.item_versions
+    return name in state.snapshot_items(ref)
+
+
+def require_items(state: State, names: Iterable[str], why: str) -> None:
+    """Raise ItemNotFoundError for the first of `names` that is no item."""
+    for name in names:
+        if name not in state.items:
+            known = ", ".join(repr(other) for other in state.items.names()[:10]) or "none"
+            raise ItemNotFoundError(f"no item {name!r} ({why}); the folio's items: {known}")
+
+
+def set_metadata(state: State, metadata: Mapping[str, Any]) -> State:
+    """The state with other metadata, packed."""
+    return state if metadata == state.metadata else replace(state, metadata=metadata)
+
+
+def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
+    """The state with one more snapshot, of itself.  Writes no payload and reads none."""
+    if name in state.snapshots:
+        raise SnapshotExistsError(
+            f"the snapshot {name!r} exists, and snapshots never change; choose another name"
+        )
+    state, tree = state.with_object(encode(state.items.root))
+    environment = None
+    if new.environment is not None:
+        state, environment = state.with_object(new.environment)
+    snapshot = Snapshot(
+        name=name,
+        tree=tree,
+        metadata=dict(state.metadata),
+        description=new.description,
+        tags=new.tags,
+        timestamp=new.timestamp,
+        git=None if new.git is None else dict(new.git),
+        environment=environment,
+        execution=None if new.execution is None else dict(new.execution),
+        parent=state.head,
+    )
+    data = encode(snapshot)
+    state, digest = state.with_object(data)
+    ref = SnapshotRef(
+        digest=digest,
+        number=state.generation + 1,
+        snapshot=snapshot if len(data) <= _INLINE_SNAPSHOT else None,
+        item_versions=_inline_versions(state),
+    )
+    return replace(
+        state, snapshots=state.snapshots.edit({name: ref}), generation=state.generation + 1, head=digest
+    )
+
+
+def _inline_versions(state: State) -> dict[str, int] | None:
+    if len(state.items) > _INLINE_VERSIONS:
+        return None
+    return {name: entry.version for name, entry in state.items.items()}
+
+
+def require_snapshot(state: State, name: str) -> SnapshotRef:
+    """The snapshot's ref.  Raises SnapshotNotFoundError, naming the newest ones there are."""
+    ref = state.snapshots.get(name)
+    if ref is None:
+        newest = sorted(state.snapshots.items(), key=lambda item: -item[1].number)[:10]
+        known = ", ".join(repr(other) for other, _ in newest) or "none"
+        raise SnapshotNotFoundError(f"no snapshot {name!r}; the folio's snapshots, newest first: {known}")
+    return ref
+
+
+def delete_snapshot(state: State, name: str) -> State:
+    """The state without the snapshot.  What only it held is left for a collection."""
+    require_snapshot(state, name)
+    return replace(state, snapshots=state.snapshots.edit({name: None}))
+
+
+def restore(state: State, name: str) -> State:
+    """The state with the items and metadata of the snapshot.
+
+    The version numbers of the items it puts aside stay taken.
+    """
+    ref = require_snapshot(state, name)
+    snapshot = state.snapshot(ref)
+    items = state.snapshot_items(ref)
+    retired: dict[str, int | None] = {}
+    for change in state.items.diff(items):
+        before, after = change.before, change.after
+        if before is not None and (after is None or after.digest != before.digest):
+            retired[change.name] = max(before.version, state.retired.get(change.name) or 0)
+            state = _loosen(state, before)
+    return replace(
+        state,
+        items=items,
+        metadata=snapshot.metadata,
+        retired=state.retired.edit(retired),
+        head=ref.digest,
+    )
+
+

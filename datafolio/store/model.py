@@ -1,0 +1,184 @@
+"""The structured objects and the record, as they stand on disk: canonical JSON, fields in this order.
+
+`docs/format.md` describes every field.  Decoding validates; a field that this version does not know
+is carried along wherever it is written again, so an older datafolio loses nothing a newer one wrote.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from datafolio.digest import Digest, digest_of
+from datafolio.errors import FormatError
+
+__all__ = [
+    "FORMAT",
+    "Entry",
+    "FolioFile",
+    "Garbage",
+    "Node",
+    "Record",
+    "Ref",
+    "Snapshot",
+    "SnapshotRef",
+    "decode",
+    "encode",
+]
+
+#: The format this version writes, and the newest it reads.
+FORMAT = 1
+
+_T = TypeVar("_T")
+_encoder = msgspec.json.Encoder(order="deterministic")
+_ordered_encoder = msgspec.json.Encoder()
+
+
+class Ref(msgspec.Struct, frozen=True, array_like=True):
+    """A stored node as its parent names it: the part of the hash space it covers, and its weight."""
+
+    #: The leading bits of the hashes it covers, as a text of 0 and 1.
+    prefix: str
+    #: The number of entries (of a leaf) or refs (of any other node) in it.
+    weight: int
+    #: The number of entries below it.
+    count: int
+    digest: Digest
+
+
+class Node(msgspec.Struct, frozen=True, tag_field="kind", tag="node", omit_defaults=True):
+    """A node of a persistent map: entries at level 0, refs to nodes of the level below otherwise."""
+
+    level: int = 0
+    #: Name to entry, sorted by name.  Entries are kept as the text they came in.
+    entries: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
+    #: Sorted by prefix; no prefix is the beginning of another.
+    refs: tuple[Ref, ...] = ()
+    #: Makes the nodes of one edit unlike any others; see `datafolio.store.gc`.
+    salt: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of an item: all that a listing needs."""
+
+    #: The item type's tag, and the version of its payload format.
+    type: str
+    type_version: int
+    #: The payload.
+    digest: Digest
+    size: int
+    #: The payload's file name extension.
+    suffix: str
+    version: int
+    #: How many snapshots had been made when the content was written.
+    generation: int
+    #: ISO 8601, UTC.
+    created_at: str
+    description: str | None
+    #: Names of the items that this one was made from.
+    inputs: tuple[str, ...]
+    #: The type's own: columns, shape, class.
+    facts: dict[str, Any]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="snapshot"):
+    """An immutable checkpoint: the items, the metadata, and where they came from."""
+
+    name: str
+    #: The root node of the items, an object of its own.
+    tree: Digest
+    #: In the packed form of `datafolio.canonical`, as in the record.
+    metadata: dict[str, Any]
+    description: str | None
+    tags: tuple[str, ...]
+    #: ISO 8601, UTC.
+    timestamp: str
+    git: dict[str, Any] | None
+    #: An object shared by all the snapshots that were made in the same environment.
+    environment: Digest | None
+    execution: dict[str, Any] | None
+    #: The snapshot that the work went on from.  A weak link: it keeps nothing alive.
+    parent: Digest | None
+
+
+class SnapshotRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot as the map of snapshots names it, with what a listing shows where that is small."""
+
+    digest: Digest
+    #: The first snapshot of a folio is number 1; numbers are never used again.
+    number: int
+    #: The object's contents again, unless they are large.
+    snapshot: Snapshot | None
+    #: Item name to version, unless there are many.
+    item_versions: dict[str, int] | None
+
+
+class Garbage(msgspec.Struct, frozen=True, kw_only=True):
+    """Running totals, in bytes of payload, that say when a collection is worth its while."""
+
+    #: Payloads that operations let go of and that no snapshot was made of, since the folio began.
+    loosened: int = 0
+    #: `loosened` as it was at the record up to which the last collection looked.
+    collected: int = 0
+    #: What the last collection left.
+    kept: int = 0
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="record"):
+    """One record of the log: the folio's whole state after one operation."""
+
+    format: int
+    seq: int
+    #: The digest of the record before, as a file.
+    previous: Digest | None
+    #: A random name for the attempt, by which a writer knows its own record.
+    write_id: str
+    #: ISO 8601, UTC.
+    time: str
+    #: What was done, in words.
+    operation: str
+    #: Root nodes, inline.
+    items: Node
+    snapshots: Node
+    #: In the packed form of `datafolio.canonical`.
+    metadata: dict[str, Any]
+    #: The number of snapshots ever made.
+    generation: int
+    #: The snapshot that the work goes on from.
+    head: Digest | None
+    #: Name to the highest version number that is no longer in `items`.
+    retired: Node
+    #: The number of collections that condemned something.
+    epoch: int
+    #: Digest to the last epoch in which it was condemned.
+    condemned: Node
+    garbage: Garbage
+
+
+class FolioFile(msgspec.Struct, frozen=True, kw_only=True):
+    """`folio.json`, written once."""
+
+    format: int
+    folio_id: str
+    created_at: str
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """The canonical JSON of a structure: its own fields in their order, users' dicts in theirs."""
+    if isinstance(value, Node):
+        return _encoder.encode(value)
+    return _ordered_encoder.encode(value)
+
+
+def decode(data: bytes, kind: type[_T], what: str) -> _T:
+    """The `kind` that `data` holds.  Raises FormatError, naming `what`, for anything else."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FormatError(f"{what} can't be understood: {error}") from error
+
+
+def node_digest(node: Node) -> Digest:
+    """The name of `node` as an object."""
+    return digest_of(encode(node))

@@ -1,0 +1,139 @@
+"""Objects: immutable bytes named by their digest.
+
+An object's key is made of its digest, and, once a collection has condemned the digest, of the epoch
+in which that last happened: ``objects/ab/cdef…`` first, ``objects/ab/cdef…~3`` after epoch 3.  So a
+key that a collector was told to delete is never used again, however late the collector comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, NamedTuple, Union
+
+from datafolio.backend import Backend, Key, Stage
+from datafolio.digest import Digest, Hasher, digest_of, is_digest
+from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError, MissingObjectError
+
+__all__ = ["OBJECTS", "ObjectStore", "Source", "StoredKey", "object_key", "parse_key"]
+
+OBJECTS = "objects/"
+
+Source = Union[bytes, Stage]
+
+_PIECE = 1 << 20
+_THREADS = 8
+
+
+class StoredKey(NamedTuple):
+    """A key of the store taken apart."""
+
+    digest: Digest
+    burn: int
+
+
+def object_key(digest: Digest, burn: int) -> Key:
+    """Where the object `digest` is, if the last epoch that condemned it was `burn` (0 for none)."""
+    return Key(f"{OBJECTS}{digest[:2]}/{digest[2:]}" + (f"~{burn}" if burn else ""))
+
+
+def parse_key(key: Key) -> StoredKey | None:
+    """What `object_key` made `key` from, or None for a key that it did not make."""
+    name, _, burn = key.removeprefix(OBJECTS).replace("/", "", 1).partition("~")
+    if not is_digest(name) or not (burn == "" or burn.isascii() and burn.isdigit()):
+        return None
+    stored = StoredKey(Digest(name), int(burn or 0))
+    return stored if object_key(*stored) == key else None
+
+
+class ObjectStore:
+    """The objects of one folio.  `burn_of` tells the last epoch that condemned a digest, or 0."""
+
+    def __init__(self, backend: Backend, burn_of: Callable[[Digest], int]) -> None:
+        self._backend = backend
+        self._burn_of = burn_of
+
+    def key(self, digest: Digest) -> Key:
+        """Where the object is, or belongs."""
+        return object_key(digest, self._burn_of(digest))
+
+    def read(self, digest: Digest) -> bytes:
+        """The object, whole.  Raises MissingObjectError, or CorruptObjectError if its bytes are not its own."""
+        return self.read_at(self.key(digest), digest)
+
+    def read_at(self, key: Key, digest: Digest) -> bytes:
+        """The same, for one whose key is known."""
+        try:
+            data = self._backend.read(key)
+        except KeyMissingError as error:
+            raise MissingObjectError(f"{key} is missing from {self._backend.location}") from error
+        found = digest_of(data)
+        if found != digest:
+            raise CorruptObjectError(
+                f"{key}: expected the digest {digest}, found {found} in {len(data)} bytes; "
+                f"`datafolio fsck` tells what is affected"
+            )
+        return data
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """The object as a file to read and seek in.  What is read is not checked."""
+        key = self.key(digest)
+        try:
+            return self._backend.open(key)
+        except KeyMissingError as error:
+            raise MissingObjectError(f"{key} is missing from {self._backend.location}") from error
+
+    def size(self, digest: Digest) -> int | None:
+        """The size of the stored object in bytes, or None where there is none."""
+        return self._backend.size(self.key(digest))
+
+    def is_sound(self, key: Key, digest: Digest) -> bool:
+        """Whether what is stored at `key` hashes to `digest`.  Reads it in pieces."""
+        hasher = Hasher()
+        try:
+            for piece in self._pieces(key):
+                hasher.update(piece)
+        except KeyMissingError:
+            return False
+        return hasher.digest() == digest
+
+    def put_all(self, objects: Mapping[Digest, Source]) -> None:
+        """Store every object durably, several at a time."""
+        if len(objects) > 1:
+            with ThreadPoolExecutor(min(_THREADS, len(objects))) as pool:
+                _drain(pool.map(self._put, objects.keys(), objects.values()))
+        else:
+            _drain(map(self._put, objects.keys(), objects.values()))
+
+    def _put(self, digest: Digest, source: Source) -> None:
+        """Store one object.  One that is there already is relied on only if its bytes are right."""
+        key = self.key(digest)
+        if self._backend.size(key) is None:
+            try:
+                self._publish(key, source)
+            except KeyExistsError:
+                pass  # somebody else stored the same content a moment ago
+            else:
+                return
+        if self.is_sound(key, digest):
+            self._backend.confirm(key)
+        else:
+            self._publish(key, source, replace=True)
+
+    def _publish(self, key: Key, source: Source, *, replace: bool = False) -> None:
+        if isinstance(source, Stage):
+            source.publish(key, replace=replace)
+            return
+        with self._backend.stage() as stage:
+            stage.write(source)
+            stage.publish(key, replace=replace)
+
+    def _pieces(self, key: Key) -> Iterator[bytes]:
+        with self._backend.open(key) as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+
+def _drain(results: Iterable[None]) -> None:
+    for _ in results:
+        pass

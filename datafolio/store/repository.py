@@ -1,0 +1,220 @@
+"""A folio as a store: objects, the log, and the commit that joins them."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from datafolio.backend import Backend, Key
+from datafolio.digest import Digest
+from datafolio.errors import FolioNotFoundError, FormatError, KeyExistsError, KeyMissingError, MissingObjectError
+from datafolio.store.clock import utc_now
+from datafolio.store.log import Log, Logged
+from datafolio.store.model import FORMAT, FolioFile, Node, decode, encode
+from datafolio.store.objects import ObjectStore, Source, object_key
+from datafolio.store.payload import IncomingPayload, StoredPayload
+from datafolio.store.readme import README
+from datafolio.store.state import Loaders, Stamp, State
+
+__all__ = ["FOLIO_FILE", "README_FILE", "Change", "Repository", "Tip"]
+
+FOLIO_FILE = Key("folio.json")
+README_FILE = Key("README.md")
+
+#: What can be committed: a pure function, applied again whenever another writer was first.
+Change = Callable[[State], State]
+
+_CACHED_NODES = 1024
+_LONGEST_WAIT = 0.1
+
+
+@dataclass(frozen=True)
+class Tip:
+    """The newest record, and the state it holds."""
+
+    logged: Logged
+    state: State
+
+    @property
+    def seq(self) -> int:
+        """The number of the record."""
+        return self.logged.record.seq
+
+
+class Repository:
+    """One folio's objects and log.  Safe to share between threads."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Use `open` or `create`, which check what is there."""
+        self.backend = backend
+        self.log = Log(backend)
+        self.objects = ObjectStore(backend, self._burn_of)
+        self._loaders = Loaders(self._read_object, self._load_node, self._load_condemned_node)
+        self._nodes: OrderedDict[Digest, Node] = OrderedDict()
+        self._lock = threading.RLock()
+        self._tip: Tip | None = None
+
+    @classmethod
+    def open(cls, backend: Backend) -> Repository:
+        """The folio at `backend`.  Raises FolioNotFoundError where there is none, FormatError for a newer one."""
+        info = read_folio_file(backend)
+        if info is None:
+            raise FolioNotFoundError(f"no folio at {backend.location} (it has no {FOLIO_FILE})")
+        repository = cls(backend)
+        repository.tip()
+        return repository
+
+    @classmethod
+    def create(cls, backend: Backend) -> Repository:
+        """A folio at `backend`: a new one, or the one that is there or that another process just made."""
+        if read_folio_file(backend) is None:
+            info = FolioFile(format=FORMAT, folio_id=secrets.token_hex(16), created_at=utc_now())
+            _create_if_free(backend, README_FILE, README)
+            _create_if_free(backend, FOLIO_FILE, encode(info) + b"\n")
+        repository = cls(backend)
+        repository._begin_log()
+        return repository
+
+    def _begin_log(self) -> None:
+        """Write the first record, unless there are records, or objects that tell of lost ones."""
+        if self.log.sequence() or next(iter(self.backend.list("objects/")), None) is not None:
+            return
+        first = State.empty(self._loaders).record(self._stamp(None, "create the folio"))
+        try:
+            self.log.append(first, {})
+        except KeyExistsError:
+            return  # another process began it
+
+    def tip(self) -> Tip:
+        """The newest record, looked up afresh: everything acknowledged to anybody before this call."""
+        with self._lock:
+            if self._tip is None or not self.log.is_newest(self._tip.seq):
+                self._adopt(self._newest())
+            assert self._tip is not None
+            return self._tip
+
+    def commit(
+        self, operation: str, change: Change, payloads: Mapping[Digest, Source] | None = None
+    ) -> Tip:
+        """Apply `change` to the newest state and make the result the newest record.
+
+        On return the record and everything it needs are durable.  `change` is applied again, to a
+        newer state, for as long as other writers are first; what it raises ends the commit with
+        nothing changed.  A change that changes nothing writes nothing.
+        """
+        attempt = 0
+        while True:
+            tip = self.tip()
+            state = change(tip.state)
+            if state is tip.state:
+                return tip
+            # The keys depend on what has been condemned by now, so this comes after looking at the
+            # tip, every time: whoever condemns one of them later makes the append below fail.
+            self.objects_at(tip.state).put_all({**state.pending(), **(payloads or {})})
+            record = state.record(self._stamp(tip, operation))
+            try:
+                logged = self.log.append(record, state.unknown)
+            except KeyExistsError:
+                attempt += 1
+                time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))
+                continue
+            self.log.trim(record.seq)
+            return self._adopt(logged, state.stored())
+
+    def objects_at(self, state: State) -> ObjectStore:
+        """The objects, found by what `state` says is condemned."""
+        return ObjectStore(self.backend, state.burn_of)
+
+    def incoming(self) -> IncomingPayload:
+        """A new payload to write to."""
+        return IncomingPayload(self.backend.stage())
+
+    def payload(self, digest: Digest, *, item: str, filename: str) -> StoredPayload:
+        """A stored payload to read."""
+        return StoredPayload(self.objects, digest, item=item, filename=filename)
+
+    def state_of(self, logged: Logged) -> State:
+        """The state that an earlier record holds."""
+        return State.of(logged.record, logged.unknown, self._loaders)
+
+    def _stamp(self, tip: Tip | None, operation: str) -> Stamp:
+        return Stamp(
+            seq=tip.seq + 1 if tip else 0,
+            previous=tip.logged.digest if tip else None,
+            write_id=secrets.token_hex(16),
+            time=utc_now(),
+            operation=operation,
+        )
+
+    def _newest(self) -> Logged:
+        logged = self.log.newest()
+        if logged is None:
+            raise FormatError(
+                f"the folio at {self.backend.location} has no records in log/; "
+                f"if it was being copied or made when that stopped, copy it again"
+            )
+        return logged
+
+    def _adopt(self, logged: Logged, state: State | None = None) -> Tip:
+        with self._lock:
+            if self._tip is None or logged.record.seq >= self._tip.seq:
+                self._tip = Tip(logged, state or self.state_of(logged))
+            return self._tip
+
+    def _burn_of(self, digest: Digest) -> int:
+        # The map only ever grows, so the newest one known here tells every object's place.
+        return self._tip.state.burn_of(digest) if self._tip is not None else 0
+
+    def _read_object(self, digest: Digest) -> bytes:
+        try:
+            return self.objects.read(digest)
+        except MissingObjectError:
+            # Perhaps collected and stored again since this handle last looked.
+            before = self._tip
+            if self.tip() is before:
+                raise
+            return self.objects.read(digest)
+
+    def _load_node(self, digest: Digest) -> Node:
+        return self._cached_node(digest, self._read_object)
+
+    def _load_condemned_node(self, digest: Digest) -> Node:
+        return self._cached_node(digest, lambda digest: self.objects.read_at(object_key(digest, 0), digest))
+
+    def _cached_node(self, digest: Digest, read: Callable[[Digest], bytes]) -> Node:
+        with self._lock:
+            node = self._nodes.get(digest)
+            if node is not None:
+                self._nodes.move_to_end(digest)
+                return node
+        node = decode(read(digest), Node, f"the node {digest}")
+        with self._lock:
+            self._nodes[digest] = node
+            if len(self._nodes) > _CACHED_NODES:
+                self._nodes.popitem(last=False)
+        return node
+
+
+def read_folio_file(backend: Backend) -> FolioFile | None:
+    """`folio.json`, or None where there is none.  Raises FormatError for one that is newer or damaged."""
+    try:
+        data = backend.read(FOLIO_FILE)
+    except KeyMissingError:
+        return None
+    where = f"{backend.location}/{FOLIO_FILE}"
+    info = decode(data, FolioFile, where)
+    if info.format > FORMAT:
+        raise FormatError(f"{where} has format {info.format}, and this datafolio reads up to {FORMAT}; get a newer one")
+    return info
+
+
+def _create_if_free(backend: Backend, key: Key, data: bytes) -> None:
+    try:
+        backend.create(key, data)
+    except KeyExistsError:
+        return

@@ -1,0 +1,156 @@
+"""The state of a folio: what a record holds, as maps that can be read and edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from datafolio.digest import Digest, digest_of
+from datafolio.store.model import FORMAT, Entry, Garbage, Node, Record, Snapshot, SnapshotRef, decode
+from datafolio.store.tree import NodeLoader, Tree
+
+__all__ = ["Loaders", "State", "Stamp"]
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """How a folio's objects are read, and the nodes of its maps."""
+
+    read: Callable[[Digest], bytes]
+    node: NodeLoader
+    #: For the map of condemned digests: its nodes are found without asking that map.
+    condemned_node: NodeLoader
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a record says besides the state: which, when, why, and whose."""
+
+    seq: int
+    previous: Digest | None
+    write_id: str
+    time: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class State:
+    """A value: every change to a folio is a pure function from one of these to the next."""
+
+    loaders: Loaders
+    items: Tree[Entry]
+    snapshots: Tree[SnapshotRef]
+    #: Packed, as `datafolio.canonical` does it.
+    metadata: Mapping[str, Any]
+    generation: int
+    head: Digest | None
+    retired: Tree[int]
+    epoch: int
+    condemned: Tree[int]
+    garbage: Garbage
+    #: Objects that changes made and a commit has to store, besides nodes and payloads.
+    objects: Mapping[Digest, bytes] = field(default_factory=dict)
+    #: Fields of the record that this version does not know.
+    unknown: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, loaders: Loaders) -> State:
+        """The state of a folio that has just been made."""
+        return cls(
+            loaders=loaders,
+            items=Tree(Entry, loaders.node),
+            snapshots=Tree(SnapshotRef, loaders.node),
+            metadata={},
+            generation=0,
+            head=None,
+            retired=Tree(int, loaders.node),
+            epoch=0,
+            condemned=Tree(int, loaders.condemned_node),
+            garbage=Garbage(),
+        )
+
+    @classmethod
+    def of(cls, record: Record, unknown: Mapping[str, msgspec.Raw], loaders: Loaders) -> State:
+        """The state that `record` holds."""
+        return cls(
+            loaders=loaders,
+            items=Tree(Entry, loaders.node, record.items),
+            snapshots=Tree(SnapshotRef, loaders.node, record.snapshots),
+            metadata=record.metadata,
+            generation=record.generation,
+            head=record.head,
+            retired=Tree(int, loaders.node, record.retired),
+            epoch=record.epoch,
+            condemned=Tree(int, loaders.condemned_node, record.condemned),
+            garbage=record.garbage,
+            unknown=unknown,
+        )
+
+    def record(self, stamp: Stamp) -> Record:
+        """The record that holds this state."""
+        return Record(
+            format=FORMAT,
+            seq=stamp.seq,
+            previous=stamp.previous,
+            write_id=stamp.write_id,
+            time=stamp.time,
+            operation=stamp.operation,
+            items=self.items.root,
+            snapshots=self.snapshots.root,
+            metadata=dict(self.metadata),
+            generation=self.generation,
+            head=self.head,
+            retired=self.retired.root,
+            epoch=self.epoch,
+            condemned=self.condemned.root,
+            garbage=self.garbage,
+        )
+
+    def burn_of(self, digest: Digest) -> int:
+        """The last epoch in which `digest` was condemned, or 0."""
+        return self.condemned.get(digest) or 0
+
+    def snapshot(self, ref: SnapshotRef) -> Snapshot:
+        """The snapshot that `ref` names."""
+        return ref.snapshot or decode(self._object(ref.digest), Snapshot, f"the snapshot {ref.digest}")
+
+    def snapshot_items(self, ref: SnapshotRef) -> Tree[Entry]:
+        """The items of the snapshot that `ref` names."""
+        tree = self.snapshot(ref).tree
+        return Tree(Entry, self.loaders.node, decode(self._object(tree), Node, f"the tree {tree}"))
+
+    def environment(self, snapshot: Snapshot) -> dict[str, Any] | None:
+        """The environment that the snapshot was made in, if that was captured."""
+        digest = snapshot.environment
+        return None if digest is None else decode(self._object(digest), dict[str, Any], f"the environment {digest}")
+
+    def _object(self, digest: Digest) -> bytes:
+        return self.objects.get(digest) or self.loaders.read(digest)
+
+    def with_object(self, data: bytes) -> tuple[State, Digest]:
+        """The state with one more object to store, and the object's name."""
+        digest = digest_of(data)
+        return replace(self, objects={**self.objects, digest: data}), digest
+
+    def pending(self) -> dict[Digest, bytes]:
+        """What must be stored before a record of this state may exist, besides payloads."""
+        pending = dict(self.objects)
+        for tree in (self.items, self.snapshots, self.retired, self.condemned):
+            pending |= tree.pending()
+        return pending
+
+    def stored(self) -> State:
+        """The same state, once what was pending is stored."""
+        return replace(
+            self,
+            items=self.items.stored(),
+            snapshots=self.snapshots.stored(),
+            retired=self.retired.stored(),
+            condemned=self.condemned.stored(),
+            objects={},
+        )
+
+
