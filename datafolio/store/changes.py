@@ -6,7 +6,7 @@ first; so whatever a change depends on it looks up in the state that it is given
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,16 +24,24 @@ from datafolio.store.model import Entry, Snapshot, SnapshotRef, encode
 from datafolio.store.state import State
 
 __all__ = [
+    "Change",
     "NewItem",
     "NewSnapshot",
+    "at_snapshot",
     "create_snapshot",
     "delete_item",
     "delete_snapshot",
     "holders",
     "put_item",
+    "require_free",
+    "require_items",
+    "require_snapshot",
     "restore",
     "set_metadata",
 ]
+
+#: What can be committed: a pure function, applied again whenever another writer was first.
+Change = Callable[[State], State]
 
 #: A snapshot larger than this, in bytes, is not repeated in the map of snapshots.
 _INLINE_SNAPSHOT = 1024
@@ -63,8 +71,7 @@ class NewSnapshot:
     tags: tuple[str, ...]
     timestamp: str
     git: Mapping[str, Any] | None
-    #: The environment as an object.
-    environment: bytes | None
+    environment: Mapping[str, Any] | None
     execution: Mapping[str, Any] | None
 
 
@@ -74,9 +81,8 @@ def put_item(state: State, name: str, new: NewItem, *, overwrite: bool) -> State
     The same content under the same description is no change.  Other content raises the version if a
     snapshot was made of the one before, and takes its place if none was.
     """
+    require_free(state, name, overwrite=overwrite)
     current = state.items.get(name)
-    if current is not None and not overwrite:
-        raise ItemExistsError(f"the item {name!r} exists (a {current.type}); pass overwrite=True to replace it")
     require_items(state, new.inputs, f"an input of {name!r}")
     version, generation = _place_in_history(state, name, current, new)
     created_at = current.created_at if current is not None and current.digest == new.digest else new.created_at
@@ -98,6 +104,13 @@ def put_item(state: State, name: str, new: NewItem, *, overwrite: bool) -> State
     if current is not None and current.digest != entry.digest:
         state = _loosen(state, current)
     return replace(state, items=state.items.edit({name: entry}))
+
+
+def require_free(state: State, name: str, *, overwrite: bool) -> None:
+    """Raise ItemExistsError if there is an item of that name, unless it may be overwritten."""
+    current = state.items.get(name)
+    if current is not None and not overwrite:
+        raise ItemExistsError(f"the item {name!r} exists (a {current.type}); pass overwrite=True to replace it")
 
 
 def _place_in_history(state: State, name: str, current: Entry | None, new: NewItem) -> tuple[int, int]:
@@ -177,13 +190,11 @@ def set_metadata(state: State, metadata: Mapping[str, Any]) -> State:
 def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
     """The state with one more snapshot, of itself.  Writes no payload and reads none."""
     if name in state.snapshots:
-        raise SnapshotExistsError(
-            f"the snapshot {name!r} exists, and snapshots never change; choose another name"
-        )
+        raise SnapshotExistsError(f"the snapshot {name!r} exists, and snapshots never change; choose another name")
     state, tree = state.with_object(encode(state.items.root))
     environment = None
     if new.environment is not None:
-        state, environment = state.with_object(new.environment)
+        state, environment = state.with_object(msgspec.json.encode(new.environment))
     snapshot = Snapshot(
         name=name,
         tree=tree,
@@ -204,9 +215,7 @@ def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
         snapshot=snapshot if len(data) <= _INLINE_SNAPSHOT else None,
         item_versions=_inline_versions(state),
     )
-    return replace(
-        state, snapshots=state.snapshots.edit({name: ref}), generation=state.generation + 1, head=digest
-    )
+    return replace(state, snapshots=state.snapshots.edit({name: ref}), generation=state.generation + 1, head=digest)
 
 
 def _inline_versions(state: State) -> dict[str, int] | None:
@@ -223,6 +232,12 @@ def require_snapshot(state: State, name: str) -> SnapshotRef:
         known = ", ".join(repr(other) for other, _ in newest) or "none"
         raise SnapshotNotFoundError(f"no snapshot {name!r}; the folio's snapshots, newest first: {known}")
     return ref
+
+
+def at_snapshot(state: State, name: str) -> State:
+    """The state with the items and metadata of the snapshot in place of its own, to read."""
+    ref = require_snapshot(state, name)
+    return replace(state, items=state.snapshot_items(ref), metadata=state.snapshot(ref).metadata)
 
 
 def delete_snapshot(state: State, name: str) -> State:
@@ -252,5 +267,3 @@ def restore(state: State, name: str) -> State:
         retired=state.retired.edit(retired),
         head=ref.digest,
     )
-
-

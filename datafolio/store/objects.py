@@ -7,9 +7,10 @@ key that a collector was told to delete is never used again, however late the co
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, NamedTuple, Union
+from typing import BinaryIO, NamedTuple
 
 from datafolio.backend import Backend, Key, Stage
 from datafolio.digest import Digest, Hasher, digest_of, is_digest
@@ -19,7 +20,7 @@ __all__ = ["OBJECTS", "ObjectStore", "Source", "StoredKey", "object_key", "parse
 
 OBJECTS = "objects/"
 
-Source = Union[bytes, Stage]
+Source = bytes | Stage
 
 _PIECE = 1 << 20
 _THREADS = 8
@@ -40,7 +41,7 @@ def object_key(digest: Digest, burn: int) -> Key:
 def parse_key(key: Key) -> StoredKey | None:
     """What `object_key` made `key` from, or None for a key that it did not make."""
     name, _, burn = key.removeprefix(OBJECTS).replace("/", "", 1).partition("~")
-    if not is_digest(name) or not (burn == "" or burn.isascii() and burn.isdigit()):
+    if not is_digest(name) or not (burn == "" or (burn.isascii() and burn.isdigit())):
         return None
     stored = StoredKey(Digest(name), int(burn or 0))
     return stored if object_key(*stored) == key else None
@@ -97,17 +98,22 @@ class ObjectStore:
             return False
         return hasher.digest() == digest
 
-    def put_all(self, objects: Mapping[Digest, Source]) -> None:
-        """Store every object durably, several at a time."""
-        if len(objects) > 1:
-            with ThreadPoolExecutor(min(_THREADS, len(objects))) as pool:
-                _drain(pool.map(self._put, objects.keys(), objects.values()))
-        else:
-            _drain(map(self._put, objects.keys(), objects.values()))
+    def put_all(self, objects: Mapping[Digest, Source], stored: set[Key]) -> None:
+        """Store every object durably, several at a time, but for those whose key is in `stored`.
 
-    def _put(self, digest: Digest, source: Source) -> None:
+        `stored` takes the keys in.  It stays right for one operation however often that looks at the
+        log again: a key is deleted only after it stopped being the key of its digest.
+        """
+        missing = [(key, digest, objects[digest]) for digest in objects if (key := self.key(digest)) not in stored]
+        if len(missing) > 1:
+            with ThreadPoolExecutor(min(_THREADS, len(missing))) as pool:
+                _drain(pool.map(lambda item: self._put(*item), missing))
+        else:
+            _drain(itertools.starmap(self._put, missing))
+        stored.update(key for key, _, _ in missing)
+
+    def _put(self, key: Key, digest: Digest, source: Source) -> None:
         """Store one object.  One that is there already is relied on only if its bytes are right."""
-        key = self.key(digest)
         if self._backend.size(key) is None:
             try:
                 self._publish(key, source)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from datafolio.backend import Stage
 from datafolio.digest import Buffer, Digest, Hasher
@@ -17,6 +17,8 @@ from datafolio.errors import CorruptObjectError, DamageError, StorageError
 from datafolio.store.objects import ObjectStore
 
 __all__ = ["IncomingPayload", "StoredPayload"]
+
+P = TypeVar("P", bound="IncomingPayload")
 
 _PIECE = 1 << 20
 
@@ -42,7 +44,7 @@ class IncomingPayload:
         """The digest of the bytes so far."""
         return self._hasher.digest()
 
-    def __enter__(self) -> IncomingPayload:
+    def __enter__(self: P) -> P:
         return self
 
     def __exit__(

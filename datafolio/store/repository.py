@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import random
 import secrets
 import threading
@@ -9,25 +11,26 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest
 from datafolio.errors import FolioNotFoundError, FormatError, KeyExistsError, KeyMissingError, MissingObjectError
+from datafolio.store.changes import Change
 from datafolio.store.clock import utc_now
 from datafolio.store.log import Log, Logged
 from datafolio.store.model import FORMAT, FolioFile, Node, decode, encode
-from datafolio.store.objects import ObjectStore, Source, object_key
+from datafolio.store.objects import OBJECTS, ObjectStore, Source, object_key
 from datafolio.store.payload import IncomingPayload, StoredPayload
 from datafolio.store.readme import README
 from datafolio.store.state import Loaders, Stamp, State
 
-__all__ = ["FOLIO_FILE", "README_FILE", "Change", "Repository", "Tip"]
+__all__ = ["FOLIO_FILE", "README_FILE", "Repository", "Tip"]
 
 FOLIO_FILE = Key("folio.json")
 README_FILE = Key("README.md")
 
-#: What can be committed: a pure function, applied again whenever another writer was first.
-Change = Callable[[State], State]
+T = TypeVar("T")
 
 _CACHED_NODES = 1024
 _LONGEST_WAIT = 0.1
@@ -54,7 +57,7 @@ class Repository:
         self.backend = backend
         self.log = Log(backend)
         self.objects = ObjectStore(backend, self._burn_of)
-        self._loaders = Loaders(self._read_object, self._load_node, self._load_condemned_node)
+        self._loaders = Loaders(self.objects.read, self._load_node, self._load_condemned_node)
         self._nodes: OrderedDict[Digest, Node] = OrderedDict()
         self._lock = threading.RLock()
         self._tip: Tip | None = None
@@ -74,7 +77,6 @@ class Repository:
         """A folio at `backend`: a new one, or the one that is there or that another process just made."""
         if read_folio_file(backend) is None:
             info = FolioFile(format=FORMAT, folio_id=secrets.token_hex(16), created_at=utc_now())
-            _create_if_free(backend, README_FILE, README)
             _create_if_free(backend, FOLIO_FILE, encode(info) + b"\n")
         repository = cls(backend)
         repository._begin_log()
@@ -82,13 +84,12 @@ class Repository:
 
     def _begin_log(self) -> None:
         """Write the first record, unless there are records, or objects that tell of lost ones."""
-        if self.log.sequence() or next(iter(self.backend.list("objects/")), None) is not None:
+        if self.log.sequence() or next(iter(self.backend.list(OBJECTS)), None) is not None:
             return
+        _create_if_free(self.backend, README_FILE, README)
         first = State.empty(self._loaders).record(self._stamp(None, "create the folio"))
-        try:
+        with contextlib.suppress(KeyExistsError):  # another process began it
             self.log.append(first, {})
-        except KeyExistsError:
-            return  # another process began it
 
     def tip(self) -> Tip:
         """The newest record, looked up afresh: everything acknowledged to anybody before this call."""
@@ -99,36 +100,53 @@ class Repository:
             return self._tip
 
     def commit(
-        self, operation: str, change: Change, payloads: Mapping[Digest, Source] | None = None
+        self,
+        operation: str,
+        change: Change,
+        payloads: Mapping[Digest, Source] | None = None,
+        stored: set[Key] | None = None,
     ) -> Tip:
         """Apply `change` to the newest state and make the result the newest record.
 
         On return the record and everything it needs are durable.  `change` is applied again, to a
         newer state, for as long as other writers are first; what it raises ends the commit with
-        nothing changed.  A change that changes nothing writes nothing.
+        nothing changed.  A change that changes nothing writes nothing.  `payloads` are what the new
+        state needs besides the objects it carries; `stored` are the keys of those stored already.
         """
-        attempt = 0
+        stored = set() if stored is None else stored
+        for attempt in itertools.count():
+            tip = self.tip()
+            try:
+                state = change(tip.state)
+                if state is tip.state:
+                    return tip
+                # The keys depend on what has been condemned by now, so this comes after looking at
+                # the tip, every time: who condemns one of them later makes the append below fail.
+                objects = ObjectStore(self.backend, tip.state.burn_of)
+                objects.put_all({**state.pending(), **(payloads or {})}, stored)
+                logged = self.log.append(state.record(self._stamp(tip, operation)), state.unknown)
+            except (KeyExistsError, MissingObjectError) as error:
+                # A missing object is damage, unless a collection came between.
+                if isinstance(error, MissingObjectError) and self.tip() is tip:
+                    raise
+                time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))  # noqa: S311 - no secret
+                continue
+            self.log.trim(logged.record.seq)
+            return self._adopt(logged, state.stored())
+        raise AssertionError("unreachable")
+
+    def view(self, read: Callable[[State], T]) -> T:
+        """What `read` makes of the newest state.
+
+        If an object that it needs was collected meanwhile, it reads again from a newer state.
+        """
         while True:
             tip = self.tip()
-            state = change(tip.state)
-            if state is tip.state:
-                return tip
-            # The keys depend on what has been condemned by now, so this comes after looking at the
-            # tip, every time: whoever condemns one of them later makes the append below fail.
-            self.objects_at(tip.state).put_all({**state.pending(), **(payloads or {})})
-            record = state.record(self._stamp(tip, operation))
             try:
-                logged = self.log.append(record, state.unknown)
-            except KeyExistsError:
-                attempt += 1
-                time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))
-                continue
-            self.log.trim(record.seq)
-            return self._adopt(logged, state.stored())
-
-    def objects_at(self, state: State) -> ObjectStore:
-        """The objects, found by what `state` says is condemned."""
-        return ObjectStore(self.backend, state.burn_of)
+                return read(tip.state)
+            except MissingObjectError:
+                if self.tip() is tip:
+                    raise
 
     def incoming(self) -> IncomingPayload:
         """A new payload to write to."""
@@ -170,18 +188,8 @@ class Repository:
         # The map only ever grows, so the newest one known here tells every object's place.
         return self._tip.state.burn_of(digest) if self._tip is not None else 0
 
-    def _read_object(self, digest: Digest) -> bytes:
-        try:
-            return self.objects.read(digest)
-        except MissingObjectError:
-            # Perhaps collected and stored again since this handle last looked.
-            before = self._tip
-            if self.tip() is before:
-                raise
-            return self.objects.read(digest)
-
     def _load_node(self, digest: Digest) -> Node:
-        return self._cached_node(digest, self._read_object)
+        return self._cached_node(digest, self.objects.read)
 
     def _load_condemned_node(self, digest: Digest) -> Node:
         return self._cached_node(digest, lambda digest: self.objects.read_at(object_key(digest, 0), digest))

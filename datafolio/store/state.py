@@ -12,7 +12,7 @@ from datafolio.digest import Digest, digest_of
 from datafolio.store.model import FORMAT, Entry, Garbage, Node, Record, Snapshot, SnapshotRef, decode
 from datafolio.store.tree import NodeLoader, Tree
 
-__all__ = ["Loaders", "State", "Stamp"]
+__all__ = ["Loaders", "Stamp", "State"]
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,8 @@ class State:
         tree = self.snapshot(ref).tree
         return Tree(Entry, self.loaders.node, decode(self._object(tree), Node, f"the tree {tree}"))
 
-    def environment(self, snapshot: Snapshot) -> dict[str, Any] | None:
-        """The environment that the snapshot was made in, if that was captured."""
-        digest = snapshot.environment
+    def environment(self, digest: Digest | None) -> dict[str, Any] | None:
+        """The environment with that digest; None for None, which says that it was not captured."""
         return None if digest is None else decode(self._object(digest), dict[str, Any], f"the environment {digest}")
 
     def _object(self, digest: Digest) -> bytes:
@@ -152,5 +151,3 @@ class State:
             condemned=self.condemned.stored(),
             objects={},
         )
-
-

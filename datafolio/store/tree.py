@@ -104,19 +104,23 @@ class Tree(Generic[V]):
         ]
         if not edits:
             return self
-        editor = _Editor(self._load, salt)
+        editor = _Editor(self.load, salt)
         root = editor.edit_root(self.root, edits)
         return Tree(self._kind, self._load_stored, root, {**self._fresh, **editor.made})
 
     def diff(self, other: Tree[V]) -> list[Change[V]]:
         """The names at which `other` differs from this map, sorted.  Reads only nodes that differ."""
-        mine, theirs = self._unshared_entries(other)
+        mine, theirs = (_entries(part.leaves) for part in self._unshared(other))
         changes = [
             Change(name, self._decode_if(name, mine.get(name)), other._decode_if(name, theirs.get(name)))
             for name in mine.keys() | theirs.keys()
             if mine.get(name) != theirs.get(name)
         ]
         return sorted(changes, key=lambda change: change.name)
+
+    def nodes_not_in(self, other: Tree[V]) -> set[Digest]:
+        """The nodes below the root that `other` does not have.  Reads only those."""
+        return self._unshared(other)[0].digests
 
     def pending(self) -> dict[Digest, bytes]:
         """The nodes below the root that are not stored yet, encoded."""
@@ -134,28 +138,22 @@ class Tree(Generic[V]):
         """The same map, once what was pending is stored."""
         return Tree(self._kind, self._load_stored, self.root)
 
-    def nodes(self, visited: set[Digest]) -> Iterator[Node]:
-        """The root, and each node below it whose digest is not in `visited`, which takes it in."""
-        yield self.root
-        waiting = list(self.root.refs)
-        while waiting:
-            digest = waiting.pop().digest
-            if digest not in visited:
-                visited.add(digest)
-                node = self._load(digest)
-                yield node
-                waiting.extend(node.refs)
-
     def values_of(self, leaf: Node) -> Iterator[tuple[str, V]]:
         """The entries of one of this map's leaves."""
         for name, raw in leaf.entries.items():
             yield name, self._decode(name, raw)
 
-    def _load(self, digest: Digest) -> Node:
+    def load(self, digest: Digest) -> Node:
+        """One of this map's nodes."""
         return self._fresh.get(digest) or self._load_stored(digest)
 
     def _leaves(self) -> Iterator[Node]:
-        return (node for node in self.nodes(set()) if node.level == 0)
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            waiting.extend(_descend(node, self.load(ref.digest)) for ref in node.refs)
+            if not node.level:
+                yield node
 
     def _find(self, name: str) -> msgspec.Raw | None:
         place, node = _place(name), self.root
@@ -163,7 +161,7 @@ class Tree(Generic[V]):
             ref = next((ref for ref in node.refs if place.startswith(ref.prefix)), None)
             if ref is None:
                 return None
-            node = _descend(node, self._load(ref.digest))
+            node = _descend(node, self.load(ref.digest))
         return node.entries.get(name)
 
     def _decode(self, name: str, raw: msgspec.Raw) -> V:
@@ -175,14 +173,24 @@ class Tree(Generic[V]):
     def _decode_if(self, name: str, raw: msgspec.Raw | None) -> V | None:
         return None if raw is None else self._decode(name, raw)
 
-    def _unshared_entries(self, other: Tree[V]) -> tuple[dict[str, msgspec.Raw], dict[str, msgspec.Raw]]:
-        """The entries of the leaves that only one of the two has: level by level, what is shared is dropped."""
-        mine, theirs = [self.root], [other.root]
+    def _unshared(self, other: Tree[V]) -> tuple[_Part, _Part]:
+        """What only one of the two has, of either: level by level, shared nodes are passed over."""
+        parts = (_Part([self.root], set()), _Part([other.root], set()))
         for level in range(max(self.root.level, other.root.level), 0, -1):
-            left, right = _refs_at(mine, level), _refs_at(theirs, level)
-            mine = _below(mine, level) + [self._load(digest) for digest in sorted(left - right)]
-            theirs = _below(theirs, level) + [other._load(digest) for digest in sorted(right - left)]
-        return _entries(mine), _entries(theirs)
+            refs = [_refs_at(part.leaves, level) for part in parts]
+            shared = refs[0] & refs[1]
+            for tree, part, mine in zip((self, other), parts, refs, strict=True):
+                part.leaves[:] = [node for node in part.leaves if node.level < level]
+                part.leaves.extend(tree.load(digest) for digest in sorted(mine - shared))
+                part.digests.update(mine - shared)
+        return parts
+
+
+class _Part(NamedTuple):
+    """A part of a map, on the way down: the nodes reached, in the end all leaves, and the digests seen."""
+
+    leaves: list[Node]
+    digests: set[Digest]
 
 
 def _count(node: Node) -> int:
@@ -197,10 +205,6 @@ def _descend(parent: Node, child: Node) -> Node:
 
 def _refs_at(nodes: Iterable[Node], level: int) -> set[Digest]:
     return {ref.digest for node in nodes if node.level == level for ref in node.refs}
-
-
-def _below(nodes: Iterable[Node], level: int) -> list[Node]:
-    return [node for node in nodes if node.level < level]
 
 
 def _entries(leaves: Iterable[Node]) -> dict[str, msgspec.Raw]:

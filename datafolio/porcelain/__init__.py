@@ -1,0 +1,1 @@
+"""What users mean: folios, items, metadata, snapshots.  Binds values to the store below."""

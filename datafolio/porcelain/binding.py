@@ -1,0 +1,172 @@
+"""What a handle is bound to: a folio, or one of its snapshots, and what may be done through it.
+
+Every read of the porcelain goes through `Binding.view`, and every write through `Binding.commit`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from datafolio.backend import Key, Stage
+from datafolio.digest import Digest
+from datafolio.errors import ReadOnlyError, StorageError, UsageError
+from datafolio.store.changes import Change, at_snapshot, require_snapshot
+from datafolio.store.gc import collect_if_due
+from datafolio.store.objects import ObjectStore
+from datafolio.store.payload import IncomingPayload
+from datafolio.store.repository import Repository
+from datafolio.store.state import State
+from datafolio.store.views import write_views
+
+__all__ = ["Binding"]
+
+T = TypeVar("T")
+
+
+class Binding:
+    """One handle's view of a folio: the newest state, or, with `snapshot`, that snapshot's."""
+
+    def __init__(self, repository: Repository, *, read_only: bool, trust: bool, snapshot: str | None = None) -> None:
+        self.repository = repository
+        self.read_only = read_only or snapshot is not None
+        self.trust = trust
+        self.snapshot = snapshot
+        self._batches = threading.local()
+        self._dirty = threading.Event()
+        self._finalizer = weakref.finalize(self, _finish, repository, self._dirty)
+
+    @property
+    def location(self) -> str:
+        """Where the folio is, for people."""
+        return self.repository.backend.location
+
+    def at_snapshot(self, name: str) -> Binding:
+        """A binding to one snapshot of the same folio.  Raises SnapshotNotFoundError."""
+        self.folio_view(lambda state: require_snapshot(state, name))
+        return Binding(self.repository, read_only=True, trust=self.trust, snapshot=name)
+
+    def view(self, read: Callable[[State], T]) -> T:
+        """What `read` makes of the state this handle shows, looked up afresh."""
+        return self.folio_view(lambda state: read(self._shown(state)))
+
+    def folio_view(self, read: Callable[[State], T]) -> T:
+        """What `read` makes of the folio's newest state, whatever snapshot the handle shows."""
+        batch = self._batch
+        return self.repository.view(read) if batch is None else read(batch.state)
+
+    def _shown(self, state: State) -> State:
+        return state if self.snapshot is None else at_snapshot(state, self.snapshot)
+
+    def require_writable(self) -> None:
+        """Raise ReadOnlyError, saying why and what to do, if the handle only reads."""
+        if self.snapshot is not None:
+            raise ReadOnlyError(
+                f"this is the snapshot {self.snapshot!r}, and snapshots never change; "
+                f"write to DataFolio({self.location!r}), or go back there with restore_snapshot({self.snapshot!r})"
+            )
+        if self.read_only:
+            raise ReadOnlyError(f"{self.location} was opened with read_only=True; open it without to write")
+
+    @contextlib.contextmanager
+    def incoming(self) -> Iterator[IncomingPayload]:
+        """A new payload to write to, staged until the end of the block, or of the batch if one is under way."""
+        self.require_writable()
+        payload = self.repository.incoming()
+        batch = self._batch
+        if batch is None:
+            with payload:
+                yield payload
+        else:
+            yield batch.stages.enter_context(payload)
+
+    def commit(self, operation: str, change: Change, payload: IncomingPayload | None = None) -> None:
+        """Make `change` durable with the payload it needs; inside a batch, when that ends."""
+        self.require_writable()
+        payloads = {} if payload is None else {payload.digest(): payload.stage}
+        batch = self._batch
+        if batch is not None:
+            batch.add(operation, change, payloads)
+            return
+        self.repository.commit(operation, change, payloads)
+        self._dirty.set()
+        collect_if_due(self.repository)
+
+    def refresh_views(self) -> None:
+        """Bring the files for people up to date, if it is time; outside a batch."""
+        if self._batch is None:
+            _write_views(self.repository, last_chance=False)
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Collect this thread's changes and commit them as one; on an exception, none.  Inner batches join in."""
+        self.require_writable()
+        if self._batch is not None:
+            yield
+            return
+        with contextlib.ExitStack() as stages:
+            batch = self._batches.current = _Batch(self.repository, stages)
+            try:
+                yield
+            finally:
+                self._batches.current = None
+            if batch.operations:
+                self.repository.commit(batch.words(), batch.apply, batch.payloads, batch.stored)
+                self._dirty.set()
+        collect_if_due(self.repository)
+
+    def refuse_in_batch(self, what: str) -> None:
+        """Raise UsageError if a batch is under way."""
+        if self._batch is not None:
+            raise UsageError(f"{what} can't be part of a batch; do it after the batch")
+
+    @property
+    def _batch(self) -> _Batch | None:
+        return getattr(self._batches, "current", None)
+
+
+class _Batch:
+    """Changes that wait to be committed together, and the state that they would make."""
+
+    def __init__(self, repository: Repository, stages: contextlib.ExitStack) -> None:
+        self._repository = repository
+        self.stages = stages
+        self._changes: list[Change] = []
+        self.state = repository.tip().state
+        self.operations: list[str] = []
+        self.payloads: dict[Digest, Stage] = {}
+        self.stored: set[Key] = set()
+
+    def add(self, operation: str, change: Change, payloads: Mapping[Digest, Stage]) -> None:
+        state = change(self.state)
+        # Stored at once, so that the batch can read what is in it.  It stays staged as well: a
+        # collection that knows nothing of the batch may come before its end.
+        ObjectStore(self._repository.backend, self.state.burn_of).put_all(payloads, self.stored)
+        self.payloads |= payloads
+        self._changes.append(change)
+        self.operations.append(operation)
+        self.state = state
+
+    def apply(self, state: State) -> State:
+        for change in self._changes:
+            state = change(state)
+        return state
+
+    def words(self) -> str:
+        shown = "; ".join(self.operations[:3])
+        more = len(self.operations) - 3
+        return shown if more <= 0 else f"{shown}; and {more} more"
+
+
+def _finish(repository: Repository, dirty: threading.Event) -> None:
+    if dirty.is_set():
+        _write_views(repository, last_chance=True)
+
+
+def _write_views(repository: Repository, *, last_chance: bool) -> None:
+    # What was committed is durable whether or not the copies for people can be written too.
+    with contextlib.suppress(StorageError):
+        write_views(repository, last_chance=last_chance)

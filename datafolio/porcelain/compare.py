@@ -1,0 +1,51 @@
+"""What differs between two states of a folio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datafolio.canonical import encode, unpack
+from datafolio.store.state import State
+
+__all__ = ["compare"]
+
+_MISSING = object()
+
+
+def compare(old: State, new: State) -> dict[str, Any]:
+    """The differences from `old` to `new`.
+
+    ``added_items``, ``removed_items``, ``modified_items`` and ``shared_items`` are sorted names; an
+    item is modified if its content differs, so one that was written again with the same bytes is
+    shared.  ``metadata_changes`` maps each key that differs to its values ``(old, new)``, with None
+    for a key that is not there.  Reads only the parts of the two that differ, and the names.
+    """
+    added, removed, modified = [], [], []
+    for change in old.items.diff(new.items):
+        if change.before is None:
+            added.append(change.name)
+        elif change.after is None:
+            removed.append(change.name)
+        elif (change.before.digest, change.before.type) != (change.after.digest, change.after.type):
+            modified.append(change.name)
+    return {
+        "added_items": added,
+        "removed_items": removed,
+        "modified_items": modified,
+        "shared_items": sorted(set(old.items.names()).difference(removed, modified)),
+        "metadata_changes": _metadata_changes(unpack(old.metadata), unpack(new.metadata)),
+    }
+
+
+def _metadata_changes(old: dict[Any, Any], new: dict[Any, Any]) -> dict[Any, tuple[Any, Any]]:
+    keys = [*old, *(key for key in new if key not in old)]
+    return {
+        key: (old.get(key), new.get(key)) for key in keys if not _same(old.get(key, _MISSING), new.get(key, _MISSING))
+    }
+
+
+def _same(old: Any, new: Any) -> bool:
+    if old is _MISSING or new is _MISSING:
+        return old is new
+    # Compared as written: NaN is NaN, and 1 is not True.
+    return encode(old) == encode(new)

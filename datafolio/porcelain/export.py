@@ -1,0 +1,80 @@
+"""Exporting: a snapshot as ordinary named files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from datafolio.canonical import pack
+from datafolio.errors import DestinationExistsError, StorageError
+from datafolio.porcelain.snapshots import snapshot_info
+from datafolio.store.changes import require_snapshot
+from datafolio.store.model import Entry
+from datafolio.store.names import filename
+from datafolio.store.repository import Repository
+from datafolio.store.state import State
+
+__all__ = ["export_snapshot"]
+
+MANIFEST = "snapshot.json"
+
+
+def export_snapshot(repository: Repository, state: State, name: str, directory: Path) -> list[Path]:
+    """Write every item of the snapshot to `directory` under its file name, and `snapshot.json` beside them.
+
+    Each file is checked on the way.  Raises DestinationExistsError, before anything is written, if
+    the directory is not empty.
+    """
+    items = state.snapshot_items(require_snapshot(state, name)).items()
+    info = snapshot_info(state, name)
+    _make_empty(directory)
+    names = _distinct_names(items)
+    written = []
+    for item, entry in items:
+        payload = repository.payload(entry.digest, item=f"item {item!r} version {entry.version}", filename=names[item])
+        written.append(payload.copy_to(directory / names[item]))
+    manifest = {**info, "items": {item: _manifest_entry(entry, names[item]) for item, entry in items}}
+    written.append(_write(directory / MANIFEST, manifest))
+    return written
+
+
+def _make_empty(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise DestinationExistsError(f"{directory} is not empty; choose a new directory to export to")
+    except FileExistsError as error:
+        if isinstance(error, DestinationExistsError):
+            raise
+        raise DestinationExistsError(f"{directory} is a file; choose a new directory to export to") from error
+    except OSError as error:
+        raise StorageError(f"making {directory}: {error.strerror}") from error
+
+
+def _distinct_names(items: list[tuple[str, Entry]]) -> dict[str, str]:
+    """A file name for each item, no two alike even where case does not count."""
+    taken = {MANIFEST.casefold()}
+    names: dict[str, str] = {}
+    for item, entry in items:
+        base = candidate = Path(filename(item, entry))
+        attempt = 1
+        while candidate.name.casefold() in taken:
+            attempt += 1
+            candidate = base.with_name(f"{base.stem}~{attempt}{base.suffix}")
+        taken.add(candidate.name.casefold())
+        names[item] = candidate.name
+    return names
+
+
+def _manifest_entry(entry: Entry, file: str) -> dict[str, Any]:
+    return {"file": file, **msgspec.to_builtins(entry)}
+
+
+def _write(path: Path, document: dict[str, Any]) -> Path:
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(pack(document, path.name)), indent=2) + b"\n")
+    except OSError as error:
+        raise StorageError(f"writing {path}: {error.strerror}") from error
+    return path

@@ -1,0 +1,259 @@
+"""DataFolio: one experiment's tables, models, arrays, files and metadata, and its snapshots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from datafolio.errors import UsageError
+from datafolio.porcelain import provenance
+from datafolio.porcelain.accessors import DataAccessor
+from datafolio.porcelain.binding import Binding
+from datafolio.porcelain.compare import compare
+from datafolio.porcelain.describe import Description, describe
+from datafolio.porcelain.export import export_snapshot
+from datafolio.porcelain.metadata import Metadata
+from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create
+from datafolio.porcelain.reader import ItemReader
+from datafolio.porcelain.reproduce import reproduce_instructions
+from datafolio.porcelain.snapshots import Snapshots, list_infos, snapshot_info
+from datafolio.porcelain.writer import ItemWriter
+from datafolio.store import changes
+from datafolio.store.clock import utc_now
+from datafolio.store.fsck import Report, fsck
+from datafolio.store.gc import collect
+from datafolio.store.names import check_snapshot_name, check_tags, check_text
+from datafolio.store.orphans import Orphan
+
+__all__ = ["DataFolio"]
+
+
+class DataFolio(ItemReader, ItemWriter):
+    """A folio: one home for an experiment's tables, models, arrays, files and metadata.
+
+    What a call returned from is durable.  Handles hold no lock and no state of their own: any number
+    of them, in any number of processes, see each other's writes at the next read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], read_only: bool = False, trust: bool = True) -> None:
+        """Open the folio at `path`, or make one where there is nothing or an empty directory.
+
+        A relative path is bound to the current directory now; ``~`` is expanded.  With `read_only`
+        nothing is made or written.  With ``trust=False`` items that run code when they are read
+        (models) are refused.  Raises DestinationExistsError for a file, or a directory that has other
+        things in it (`init` makes a folio there), and FolioNotFoundError with `read_only` where there
+        is no folio.
+        """
+        place = bind_path(path)
+        repository = open_folio(place) if read_only else open_or_create(place)
+        self._bind(Binding(repository, read_only=read_only, trust=trust))
+
+    def _bind(self, binding: Binding) -> None:
+        ItemReader.__init__(self, binding)
+        self._metadata = Metadata(binding)
+
+    @classmethod
+    def _of(cls, binding: Binding) -> DataFolio:
+        folio = cls.__new__(cls)
+        DataFolio._bind(folio, binding)
+        return folio
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], read_only: bool = False, trust: bool = True) -> DataFolio:
+        """Open a folio that exists; raises FolioNotFoundError, and makes nothing, where there is none."""
+        return cls._of(Binding(open_folio(bind_path(path)), read_only=read_only, trust=trust))
+
+    @classmethod
+    def init(cls, path: str | os.PathLike[str]) -> DataFolio:
+        """Make a folio at `path`, which may be a directory that has other things in it."""
+        return cls._of(Binding(init_folio(bind_path(path)), read_only=False, trust=True))
+
+    @classmethod
+    def load_snapshot(cls, path: str | os.PathLike[str], name: str, trust: bool = True) -> DataFolio:
+        """The snapshot `name` of the folio at `path`, read-only.
+
+        Raises FolioNotFoundError or SnapshotNotFoundError.
+        """
+        return cls.open(path, read_only=True, trust=trust).get_snapshot(name)
+
+    @property
+    def path(self) -> Path:
+        """The folio's directory, absolute."""
+        return Path(self._binding.location)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every write through this handle raises ReadOnlyError."""
+        return self._binding.read_only
+
+    @property
+    def snapshot_name(self) -> str | None:
+        """The snapshot that this handle shows, or None for the folio as it is."""
+        return self._binding.snapshot
+
+    @property
+    def metadata(self) -> Metadata:
+        """A dict that saves itself: each change is durable when its statement is done."""
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, contents: Mapping[Any, Any]) -> None:
+        if contents is not self._metadata:  # `folio.metadata |= ...` has already been saved
+            self._metadata.replace(contents)
+
+    @property
+    def data(self) -> DataAccessor:
+        """The items by attribute: ``folio.data.NAME.content``, with tab completion."""
+        return DataAccessor(self)
+
+    def batch(self) -> AbstractContextManager[None]:
+        """``with folio.batch():`` collects this thread's changes and commits them as one, or none if it raises.
+
+        Reads inside see the changes.  They are durable when the block ends.
+        """
+        return self._binding.batch()
+
+    # Snapshots
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """A mapping from names to light views, the oldest first."""
+        return Snapshots(self._binding)
+
+    def create_snapshot(
+        self,
+        name: str,
+        description: str | None = None,
+        tags: Iterable[str] = (),
+        capture_git: bool = True,
+        capture_environment: bool = True,
+        capture_execution: bool = True,
+        *,
+        capture_arguments: bool = False,
+    ) -> None:
+        """Make an immutable checkpoint of all items and metadata.  Durable on return.
+
+        No data is read or copied.  `name` is letters, digits, ``.``, ``_`` and ``-``.  What is captured of
+        the code's git repository, the Python environment and the running program holds no environment
+        variables, no credentials and no names of changed files; the program's arguments only with
+        `capture_arguments`, since people put secrets there.  Raises SnapshotExistsError if the name is
+        taken: snapshots never change.
+        """
+        check_snapshot_name(name)
+        new = changes.NewSnapshot(
+            description=check_text(description, f"the description of snapshot {name!r}"),
+            tags=check_tags(tags),
+            timestamp=utc_now(),
+            git=provenance.capture_git(self.path) if capture_git else None,
+            environment=provenance.capture_environment(Path.cwd()) if capture_environment else None,
+            execution=provenance.capture_execution(capture_arguments) if capture_execution else None,
+        )
+        self._change_snapshots(f"create snapshot {name!r}", lambda state: changes.create_snapshot(state, name, new))
+
+    def get_snapshot(self, name: str) -> DataFolio:
+        """The snapshot as a read-only DataFolio.  Raises SnapshotNotFoundError."""
+        return DataFolio._of(self._binding.at_snapshot(name))
+
+    def list_snapshots(self, tags: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Every snapshot, or those that have all of `tags`, the oldest first.
+
+        Each is a dict with ``name, description, tags, timestamp`` (UTC, ISO 8601)``, item_versions,
+        metadata_snapshot, git, environment, execution`` and more; what was not captured is None.
+        """
+        wanted = set(check_tags(tags))
+        return [info for info in self._binding.folio_view(list_infos) if wanted <= set(info["tags"])]
+
+    def get_snapshot_info(self, name: str) -> dict[str, Any]:
+        """The same dict for one snapshot.  Raises SnapshotNotFoundError."""
+        return self._binding.folio_view(lambda state: snapshot_info(state, name))
+
+    def compare_snapshots(self, old: str, new: str) -> dict[str, Any]:
+        """What differs from snapshot `old` to snapshot `new`.
+
+        A dict of sorted ``added_items, removed_items, modified_items, shared_items`` and of
+        ``metadata_changes``, ``{key: (old, new)}``.  An item is modified only if its content differs.
+        """
+        return self._binding.folio_view(
+            lambda state: compare(changes.at_snapshot(state, old), changes.at_snapshot(state, new))
+        )
+
+    def diff_from_snapshot(self, name: str | None = None) -> dict[str, Any]:
+        """What differs from the snapshot (by default the newest) to what this handle shows, as `compare_snapshots`."""
+        base = self._newest_snapshot() if name is None else name
+        shown = self._binding.view(lambda state: state)
+        return self._binding.folio_view(lambda state: compare(changes.at_snapshot(state, base), shown))
+
+    def restore_snapshot(self, name: str) -> None:
+        """Make the snapshot's items and metadata the folio's own again.  Durable on return.
+
+        Nothing is copied, and no snapshot changes.  What the folio held that no snapshot holds is no
+        longer in it, and stays in the log for its newest operations.
+        """
+        self._change_snapshots(f"restore snapshot {name!r}", lambda state: changes.restore(state, name))
+
+    def delete_snapshot(self, name: str, cleanup_orphans: bool = False) -> list[Orphan]:
+        """Delete a snapshot; with `cleanup_orphans` also collect, and return what that freed.
+
+        The data stay where they are until a collection finds that nothing needs them.
+        """
+        if cleanup_orphans:
+            self._binding.refuse_in_batch("delete_snapshot with cleanup_orphans")
+        self._change_snapshots(f"delete snapshot {name!r}", lambda state: changes.delete_snapshot(state, name))
+        return self.cleanup_orphaned_versions() if cleanup_orphans else []
+
+    def cleanup_orphaned_versions(self, dry_run: bool = False) -> list[Orphan]:
+        """Free the space of what neither the folio nor a snapshot needs; with `dry_run`, only say what that is.
+
+        Returns the item versions, each a dict of ``item, version, bytes, digest, last_held_by`` that
+        prints as a sentence.  What only the log still held is freed too.
+        """
+        if not dry_run:
+            self._binding.require_writable()
+            self._binding.refuse_in_batch("cleanup_orphaned_versions")
+        orphans = list(collect(self._binding.repository, dry_run=dry_run).orphans)
+        if not dry_run:
+            self._binding.refresh_views()
+        return orphans
+
+    def export_snapshot(self, name: str, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write the snapshot's items to `directory`, new or empty, as ordinary named files; the files written."""
+        target = bind_path(directory)
+        repository = self._binding.repository
+        return self._binding.folio_view(lambda state: export_snapshot(repository, state, name, target))
+
+    def reproduce_instructions(self, name: str) -> str:
+        """How to get back to the code, the environment and the data of the snapshot, for people."""
+        info = self.get_snapshot_info(name)
+        return reproduce_instructions(name, str(self.path), {**info, "metadata": info["metadata_snapshot"]})
+
+    # The whole folio
+
+    def describe(self) -> Description:
+        """What is in the folio, as a text that a prompt shows as it is."""
+        snapshot = f", snapshot {self.snapshot_name!r}" if self.snapshot_name else ""
+        return self._binding.view(lambda state: describe(state, f"folio at {self.path}{snapshot}"))
+
+    def validate(self) -> Report:
+        """Check everything that the folio needs, every digest included.
+
+        The report is true if all is sound; its `findings` say what is not, where, and what it affects.
+        """
+        return fsck(self._binding.repository.backend)
+
+    def _change_snapshots(self, operation: str, change: changes.Change) -> None:
+        self._binding.commit(operation, change)
+        self._binding.refresh_views()
+
+    def _newest_snapshot(self) -> str:
+        names = list(self.snapshots)
+        if not names:
+            raise UsageError(f"{self.path} has no snapshot to compare with; make one with create_snapshot")
+        return names[-1]
+
+    def __repr__(self) -> str:
+        snapshot = f", snapshot {self.snapshot_name!r}" if self.snapshot_name else ""
+        mode = ", read-only" if self.read_only else ""
+        return f"<DataFolio {str(self.path)!r}{snapshot}{mode}: {len(self)} items, {len(self.snapshots)} snapshots>"

@@ -1,0 +1,279 @@
+"""Metadata: dicts and lists that save themselves.
+
+A change is committed as what it is, a call of a method at a path (``["history"].append(3)``), and
+made on the newest metadata there are.  So changes by several writers meet in the log without undoing
+each other, even inside one nested value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from datafolio.canonical import pack, unpack
+from datafolio.errors import ConflictError
+from datafolio.porcelain.binding import Binding
+from datafolio.store.changes import set_metadata
+from datafolio.store.state import State
+
+__all__ = ["Metadata"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Path = tuple[Any, ...]
+
+
+class _Root:
+    """The metadata of one handle: what the containers at all paths read from and write to."""
+
+    def __init__(self, binding: Binding) -> None:
+        self._binding = binding
+        self._packed: Mapping[str, Any] | None = None
+        self._plain: dict[Any, Any] = {}
+
+    def newest(self) -> dict[Any, Any]:
+        """The metadata as they are now, plain."""
+        packed = self._binding.view(lambda state: state.metadata)
+        if packed is not self._packed:
+            self._plain = unpack(packed)
+            self._packed = packed
+        return self._plain
+
+    def call(self, path: Path, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a method of the container at `path`, durably.  What it raises leaves all as it was."""
+        result = None
+
+        def change(state: State) -> State:
+            nonlocal result
+            plain = unpack(state.metadata)
+            container = _at(plain, path)
+            result = getattr(type(container), method)(container, *args, **kwargs)
+            return set_metadata(state, pack(plain, "metadata"))
+
+        self._binding.commit(_words(path, method, args), change)
+        return result
+
+    def replace(self, contents: dict[Any, Any]) -> None:
+        """Make `contents` the whole of the metadata, durably."""
+        packed = pack(contents, "metadata")
+        self._binding.commit("replace metadata", lambda state: set_metadata(state, packed))
+
+
+def _at(plain: Any, path: Path) -> Any:
+    for depth, key in enumerate(path):
+        try:
+            plain = plain[key]
+        except (LookupError, TypeError):
+            plain = None
+        if not isinstance(plain, (dict, list)):
+            place = "".join(f"[{part!r}]" for part in path[: depth + 1])
+            raise ConflictError(
+                f"metadata{place} is no longer a dict or list; it was changed elsewhere, so read it again"
+            )
+    return plain
+
+
+def _words(path: Path, method: str, args: tuple[Any, ...]) -> str:
+    """The operation for the log.  Values stay out of it."""
+    place = "".join(f"[{part!r}]" for part in path)
+    if method in {"__setitem__", "__delitem__"}:
+        verb = "set" if method == "__setitem__" else "delete"
+        return f"{verb} metadata{place}[{args[0]!r}]"
+    return f"change metadata{place} ({method.strip('_')})"
+
+
+class _Tracked:
+    """A dict or list at a path inside the metadata.  A mixin."""
+
+    _root: _Root
+    _path: Path
+
+    def _fill(self, value: Any) -> None:
+        raise NotImplementedError
+
+    def _refresh(self) -> None:
+        """Take over what is at the path now, if it is still of this kind."""
+        try:
+            value = _at(self._root.newest(), self._path)
+        except ConflictError:
+            return
+        if isinstance(value, dict) is isinstance(self, dict):
+            self._fill(value)
+
+    def _wrap(self, key: Any, value: Any) -> Any:
+        if type(value) is dict:
+            return _TrackedDict(self._root, (*self._path, key), value)
+        if type(value) is list:
+            return _TrackedList(self._root, (*self._path, key), value)
+        return value
+
+
+def _writes(method: str) -> Any:
+    """A method that changes the container: made durable first, and shown here after."""
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = self._root.call(self._path, method, tuple(_plain(arg) for arg in args), _plain(kwargs))
+        self._refresh()
+        # An in-place operator returns the container itself.
+        return self if method in {"__iadd__", "__imul__", "__ior__"} else result
+
+    call.__name__ = method
+    return call
+
+
+def _plain(value: Any) -> Any:
+    """`value` without any tracking, as a user would have written it."""
+    if isinstance(value, _TrackedDict):
+        return {key: _plain(item) for key, item in dict.items(value)}
+    if isinstance(value, _TrackedList):
+        return [_plain(item) for item in list.__iter__(value)]
+    if type(value) is dict:
+        return {key: _plain(item) for key, item in value.items()}
+    if type(value) is list or isinstance(value, Iterator):
+        # An iterator can be read once, and a change may have to be made again.
+        return [_plain(item) for item in value]
+    return value
+
+
+class _TrackedDict(_Tracked, dict[Any, Any]):
+    """A dict inside the metadata."""
+
+    def __init__(self, root: _Root, path: Path, value: dict[Any, Any]) -> None:
+        super().__init__()
+        self._root = root
+        self._path = path
+        self._fill(value)
+
+    def _fill(self, value: dict[Any, Any]) -> None:
+        if list(dict.keys(self)) != list(value):  # else a loop over the keys may be under way
+            dict.clear(self)
+        for key, item in value.items():
+            dict.__setitem__(self, key, self._wrap(key, item))
+
+    def copy(self) -> dict[Any, Any]:
+        """A plain dict with the same contents, which saves nothing."""
+        plain: dict[Any, Any] = _plain(self)
+        return plain
+
+    def __reduce__(self) -> Any:
+        return dict, (_plain(self),)
+
+    def __deepcopy__(self, memo: Any) -> dict[Any, Any]:
+        return self.copy()
+
+    __copy__ = copy
+    __setitem__ = _writes("__setitem__")
+    __delitem__ = _writes("__delitem__")
+    __ior__ = _writes("__ior__")
+    update = _writes("update")
+    pop = _writes("pop")
+    popitem = _writes("popitem")
+    clear = _writes("clear")
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """The value at `key`, which becomes `default` if there is none."""
+        self._root.call(self._path, "setdefault", (key, _plain(default)), {})
+        self._refresh()
+        return self[key]
+
+
+class _TrackedList(_Tracked, list[Any]):
+    """A list inside the metadata."""
+
+    def __init__(self, root: _Root, path: Path, value: list[Any]) -> None:
+        super().__init__()
+        self._root = root
+        self._path = path
+        self._fill(value)
+
+    def _fill(self, value: list[Any]) -> None:
+        list.__setitem__(self, slice(None), [self._wrap(index, item) for index, item in enumerate(value)])
+
+    def copy(self) -> list[Any]:
+        """A plain list with the same contents, which saves nothing."""
+        plain: list[Any] = _plain(self)
+        return plain
+
+    def __reduce__(self) -> Any:
+        return list, (_plain(self),)
+
+    def __deepcopy__(self, memo: Any) -> list[Any]:
+        return self.copy()
+
+    __copy__ = copy
+    __setitem__ = _writes("__setitem__")
+    __delitem__ = _writes("__delitem__")
+    __iadd__ = _writes("__iadd__")
+    __imul__ = _writes("__imul__")
+    append = _writes("append")
+    extend = _writes("extend")
+    insert = _writes("insert")
+    remove = _writes("remove")
+    pop = _writes("pop")
+    clear = _writes("clear")
+    sort = _writes("sort")
+    reverse = _writes("reverse")
+
+
+def _reads(method: str) -> Any:
+    """A method that reads the metadata, as they are now."""
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self._refresh_if_changed()
+        return getattr(dict, method)(self, *args, **kwargs)
+
+    call.__name__ = method
+    return call
+
+
+class Metadata(_TrackedDict):
+    """A folio's metadata: a dict that saves itself.
+
+    Every change is durable when the statement that makes it is done, inside nested dicts and lists
+    too, and every read shows what any handle has written by then.  Values are what
+    `datafolio.canonical` can hold: text, numbers (NaN, infinities and large integers among them),
+    None, dates, paths, bytes, and lists, tuples, sets and dicts of these; anything else is refused by
+    name with UnsupportedValueError, and nothing is changed.
+    """
+
+    def __init__(self, binding: Binding) -> None:
+        """The metadata of the state that `binding` shows."""
+        self._shown: dict[Any, Any] = {}
+        super().__init__(_Root(binding), (), self._shown)
+
+    def _refresh_if_changed(self) -> None:
+        newest = self._root.newest()
+        if newest is not self._shown:
+            self._fill(newest)
+
+    def _fill(self, value: dict[Any, Any]) -> None:
+        self._shown = value
+        super()._fill(value)
+
+    def replace(self, contents: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> None:
+        """Make `contents` the whole of the metadata, in one step."""
+        new = _plain(dict(contents))
+        self._root.replace(new)
+        self._refresh()
+
+    __getitem__ = _reads("__getitem__")
+    __contains__ = _reads("__contains__")
+    __iter__ = _reads("__iter__")
+    __len__ = _reads("__len__")
+    __eq__ = _reads("__eq__")
+    __ne__ = _reads("__ne__")
+    __or__ = _reads("__or__")
+    __repr__ = _reads("__repr__")
+    __reversed__ = _reads("__reversed__")
+    __hash__ = None  # type: ignore[assignment]
+    get = _reads("get")
+    keys = _reads("keys")
+    values = _reads("values")
+    items = _reads("items")
+
+    def copy(self) -> dict[Any, Any]:
+        """A plain dict with the same contents, which saves nothing."""
+        self._refresh_if_changed()
+        return super().copy()
+
+    __copy__ = copy

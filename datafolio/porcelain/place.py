@@ -1,0 +1,92 @@
+"""Finding the folio that a path means, and making one where there is none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from datafolio.backend import LocalBackend
+from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError, UsageError
+from datafolio.store.repository import FOLIO_FILE, Repository
+
+__all__ = ["bind_path", "init_folio", "open_folio", "open_or_create"]
+
+#: What a folio keeps in its directory, besides a README.
+_OWN_NAMES = frozenset({"folio.json", "log", "objects", "tmp", "items.json", "snapshots.json"})
+
+
+def bind_path(path: str | os.PathLike[str]) -> Path:
+    """`path` made absolute now, so that a later change of directory does not move the folio; ``~`` is expanded."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise UsageError(f"a folio's path is a str or PathLike, not {path!r} ({type(path).__name__})")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise UsageError(f"{path!r} is no path")
+    if "://" in text:
+        raise UsageError(f"{text!r} is a URL; this version keeps folios in directories, so give a path")
+    return Path(os.path.abspath(os.path.expanduser(text)))
+
+
+def open_folio(path: Path) -> Repository:
+    """The folio at `path`.  Raises FolioNotFoundError where there is none; makes nothing."""
+    if not _is_folio(path):
+        raise FolioNotFoundError(f"no folio at {path}; {_what_is(path)}; `datafolio init {path}` makes one")
+    return Repository.open(LocalBackend(path))
+
+
+def open_or_create(path: Path) -> Repository:
+    """The folio at `path`, made if there is nothing there or an empty directory.
+
+    Raises DestinationExistsError, and writes nothing, for anything else.
+    """
+    # A process that is making the folio right now has its staging folder there first.
+    if not _is_folio(path) and not set(_entries(path)) <= {"tmp"}:
+        raise DestinationExistsError(
+            f"{path} is no folio: {_what_is(path)}; choose another path, or make a folio "
+            f"beside what is there with `datafolio init {path}`"
+        )
+    return Repository.create(LocalBackend(path))
+
+
+def init_folio(path: Path) -> Repository:
+    """A new folio at `path`, which may be a directory that has other things.
+
+    Raises DestinationExistsError, and writes nothing, where there is a folio already, or something
+    that bears a name which the folio needs.
+    """
+    if _is_folio(path):
+        raise DestinationExistsError(f"{path} is a folio already")
+    taken = sorted(_OWN_NAMES.intersection(_entries(path)))
+    if taken:
+        raise DestinationExistsError(
+            f"{path} has {', '.join(taken)}, and a folio needs the name{'s' if len(taken) > 1 else ''}; "
+            f"move that away, or choose another path"
+        )
+    return Repository.create(LocalBackend(path))
+
+
+def _is_folio(path: Path) -> bool:
+    return os.path.lexists(path / FOLIO_FILE)
+
+
+def _entries(path: Path) -> list[str]:
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        raise DestinationExistsError(
+            f"{path} is a file, and a folio is a directory; choose another path (`datafolio init` makes a folio)"
+        ) from None
+    except OSError as error:
+        raise StorageError(f"looking into {path}: {error.strerror}") from error
+
+
+def _what_is(path: Path) -> str:
+    if not path.exists():
+        return "there is nothing there"
+    if not path.is_dir():
+        return "that is a file"
+    return (
+        f"the directory has other things in it and no {FOLIO_FILE}" if any(path.iterdir()) else "the directory is empty"
+    )

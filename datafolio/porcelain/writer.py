@@ -1,0 +1,177 @@
+"""Writing items: every type goes through one path."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from datafolio.errors import UsageError
+from datafolio.items import by_tag, detect
+from datafolio.porcelain.binding import Binding
+from datafolio.store.changes import NewItem, delete_item, put_item, require_free, require_items
+from datafolio.store.clock import utc_now
+from datafolio.store.names import check_item_name, check_text
+from datafolio.store.state import State
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["ItemWriter"]
+
+
+class ItemWriter:
+    """Adding and deleting items.
+
+    Every `add` takes a `description`, the names of the items that this one was made from (`inputs`),
+    and `overwrite`.  On return the item is durable, or, inside `batch`, will be when that ends.  What
+    could not come back as it went in raises UnsupportedValueError, a name that is taken
+    ItemExistsError unless `overwrite`, an input that is no item ItemNotFoundError; then nothing has
+    changed.  Content that a snapshot holds is never overwritten: the item gets a new version.
+    """
+
+    _binding: Binding
+
+    def add_table(
+        self,
+        name: str,
+        table: Any,
+        *,
+        description: str | None = None,
+        inputs: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Store a pandas DataFrame, or anything that speaks the Arrow PyCapsule interface (polars, pyarrow)."""
+        self._add(name, "table", table, description, inputs, overwrite=overwrite)
+
+    def add_model(
+        self,
+        name: str,
+        model: Any,
+        *,
+        description: str | None = None,
+        inputs: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Store any object that cloudpickle takes: a fitted pipeline, a function, an instance of a class of yours."""
+        self._add(name, "model", model, description, inputs, overwrite=overwrite)
+
+    def add_numpy(
+        self,
+        name: str,
+        array: np.ndarray[Any, Any],
+        *,
+        description: str | None = None,
+        inputs: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Store a numpy array of any shape, and any dtype but objects."""
+        self._add(name, "numpy", array, description, inputs, overwrite=overwrite)
+
+    def add_json(
+        self,
+        name: str,
+        value: Any,
+        *,
+        description: str | None = None,
+        inputs: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Store a value made of text, numbers, None, dates, paths, and lists and dicts of these."""
+        self._add(name, "json", value, description, inputs, overwrite=overwrite)
+
+    def add_timestamp(
+        self,
+        name: str,
+        moment: dt.datetime,
+        *,
+        description: str | None = None,
+        inputs: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Store a datetime or pandas Timestamp that knows its time zone."""
+        self._add(name, "timestamp", moment, description, inputs, overwrite=overwrite)
+
+    def add_artifact(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        *,
+        description: str | None = None,
+        inputs: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Store a copy of an ordinary file of any kind."""
+        self._add(name, "artifact", path, description, inputs, overwrite=overwrite)
+
+    def add_data(
+        self,
+        name: str,
+        value: Any,
+        *,
+        description: str | None = None,
+        inputs: Iterable[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Store `value` as what it is: a table, array, figure, timestamp, file (a Path), JSON value, else a model."""
+        self._add(name, None, value, description, inputs, overwrite=overwrite)
+
+    def delete(self, name: str) -> None:
+        """Delete the item.  Raises ItemInUseError, naming them, while snapshots hold a version of it."""
+        check_item_name(name)
+        self._binding.commit(f"delete {name!r}", lambda state: delete_item(state, name))
+
+    def _add(
+        self,
+        name: str,
+        tag: str | None,
+        value: Any,
+        description: str | None,
+        inputs: Iterable[str],
+        *,
+        overwrite: bool,
+    ) -> None:
+        """The one write path: check, encode, stage, commit."""
+        check_item_name(name)
+        made_from = _check_inputs(name, inputs)
+        check_text(description, f"the description of {name!r}")
+        item_type = detect(value) if tag is None else by_tag(tag)
+        self._check_free(name, made_from, overwrite=overwrite)
+        with self._binding.incoming() as payload:
+            encoded = item_type.encode(value, payload)
+            new = NewItem(
+                type=item_type.tag,
+                type_version=item_type.version,
+                digest=payload.digest(),
+                size=payload.size,
+                suffix=encoded.suffix,
+                created_at=utc_now(),
+                description=description,
+                inputs=made_from,
+                facts=encoded.facts,
+            )
+            self._binding.commit(
+                f"add {item_type.tag} {name!r}",
+                lambda state: put_item(state, name, new, overwrite=overwrite),
+                payload,
+            )
+
+    def _check_free(self, name: str, inputs: tuple[str, ...], *, overwrite: bool) -> None:
+        """Raise at once what the commit would raise after a long encoding."""
+
+        def check(state: State) -> None:
+            require_items(state, inputs, f"an input of {name!r}")
+            require_free(state, name, overwrite=overwrite)
+
+        self._binding.require_writable()
+        self._binding.view(check)
+
+
+def _check_inputs(name: str, inputs: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(inputs, str):
+        raise UsageError(f"inputs of {name!r} is a list of names; for one, write inputs=[{inputs!r}]")
+    names = tuple(check_item_name(other) for other in inputs)
+    if name in names:
+        raise UsageError(f"the item {name!r} can't be its own input")
+    return names

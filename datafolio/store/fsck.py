@@ -1,0 +1,211 @@
+"""Verification: is everything that the folio needs there, and is it what was written?
+
+Findings are data.  What their ids mean, and what to do, is in `docs/fsck.md`; the command renders them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from datafolio.backend import Backend, Key
+from datafolio.digest import Digest
+from datafolio.errors import CorruptObjectError, DamageError, FormatError, MissingObjectError, NotFoundError
+from datafolio.store.log import LOG, Log, record_key
+from datafolio.store.objects import OBJECTS, object_key, parse_key
+from datafolio.store.repository import FOLIO_FILE, Repository, read_folio_file
+from datafolio.store.state import State
+from datafolio.store.walk import Needed, Walk
+
+__all__ = ["FINDING_IDS", "Finding", "Report", "fsck"]
+
+Severity = Literal["error", "warning"]
+
+#: Every id a finding can have, and its severity.  An error means that something can't be read.
+FINDING_IDS: dict[str, Severity] = {
+    "folio-file-damaged": "error",
+    "log-empty": "error",
+    "record-damaged": "error",
+    "record-chain-broken": "error",
+    "log-gap": "warning",
+    "object-missing": "error",
+    "object-damaged": "error",
+    "object-misread": "error",
+    "unknown-file": "warning",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    id: str
+    #: The file, as a path inside the folio.
+    where: str
+    #: What was expected and what was found.
+    message: str
+    #: The items and snapshots that can't be read because of it, in words.
+    affects: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """``"error"`` or ``"warning"``."""
+        return FINDING_IDS[self.id]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification found, and how much it looked at."""
+
+    findings: tuple[Finding, ...]
+    records: int
+    #: Objects that the newest state needs.
+    objects: int
+    #: Bytes of payload whose digest was checked.
+    checked_bytes: int
+    #: Stored objects that the newest state does not need, and their size.  `snapshot gc` frees them.
+    unneeded: int
+    unneeded_bytes: int
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether everything that is needed can be read."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def __bool__(self) -> bool:
+        return self.is_sound
+
+
+#: Told of progress: bytes of payload checked so far, and to be checked.
+Progress = Callable[[int, int], None]
+
+
+def fsck(backend: Backend, *, payloads: bool = True, progress: Progress | None = None) -> Report:
+    """Check the structure of the folio at `backend`, and with `payloads` every payload's digest.
+
+    Reads only.  Raises FolioNotFoundError where there is no folio.
+    """
+    check = _Check(backend)
+    check.run(payloads=payloads, progress=progress or (lambda _done, _total: None))
+    return check.report()
+
+
+class _Check:
+    """One verification under way."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._findings: dict[tuple[str, str], Finding] = {}
+        self._walk = Walk(self._guard)
+        self._records = 0
+        self._checked = 0
+        self._unneeded: list[int] = []
+        self._state: State | None = None
+
+    def report(self) -> Report:
+        return Report(
+            findings=tuple(sorted(self._findings.values(), key=lambda finding: (finding.severity, finding.where))),
+            records=self._records,
+            objects=len(self._walk.needed),
+            checked_bytes=self._checked,
+            unneeded=len(self._unneeded),
+            unneeded_bytes=sum(self._unneeded),
+        )
+
+    def run(self, *, payloads: bool, progress: Progress) -> None:
+        try:
+            read_folio_file(self._backend)
+        except FormatError as error:
+            self._find("folio-file-damaged", FOLIO_FILE, str(error))
+        self._check_log()
+        repository = Repository(self._backend)
+        try:
+            self._state = repository.tip().state
+        except DamageError:
+            return  # the log's findings say it
+        self._walk.condemned(self._state)
+        self._walk.state(self._state)
+        self._check_payloads(repository, payloads=payloads, progress=progress)
+        self._check_strangers(self._state)
+
+    def _find(self, kind: str, where: str, message: str, affects: tuple[str, ...] = ()) -> None:
+        known = self._findings.get((kind, where))
+        affects = tuple(dict.fromkeys((*(known.affects if known else ()), *affects)))
+        self._findings[kind, where] = Finding(kind, where, message, affects)
+
+    def _check_log(self) -> None:
+        log = Log(self._backend)
+        sequence = log.sequence()
+        if not sequence:
+            self._find("log-empty", LOG, "there is no record, so the folio's state is not known")
+        previous = None
+        for before, seq in zip([None, *sequence], sequence, strict=False):
+            if before is not None and seq != before + 1:
+                self._find("log-gap", record_key(seq), f"the record before is number {before}")
+                previous = None
+            try:
+                logged = log.read(seq)
+            except FormatError as error:
+                self._find("record-damaged", record_key(seq), str(error), ("the whole folio",) * (seq == sequence[-1]))
+                previous = None
+                continue
+            except NotFoundError:
+                continue
+            self._records += 1
+            if previous is not None and logged.record.previous != previous:
+                message = f"record {before} has the digest {previous}, expected {logged.record.previous}"
+                self._find("record-chain-broken", record_key(seq - 1), message)
+            previous = logged.digest
+
+    @contextlib.contextmanager
+    def _guard(self, digest: Digest, by: str) -> Iterator[None]:
+        try:
+            yield
+        except CorruptObjectError as error:
+            self._find("object-damaged", self._where(digest), str(error), (by,))
+        except MissingObjectError as error:
+            self._find("object-missing", self._where(digest), str(error), (by,))
+        except DamageError as error:
+            self._find("object-misread", self._where(digest), str(error), (by,))
+
+    def _where(self, digest: Digest) -> Key:
+        return object_key(digest, self._state.burn_of(digest) if self._state else 0)
+
+    def _check_payloads(self, repository: Repository, *, payloads: bool, progress: Progress) -> None:
+        wanted = {digest: needed for digest, needed in self._walk.needed.items() if needed.role != "node"}
+        total = sum(needed.size or 0 for needed in wanted.values())
+        progress(0, total)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            messages = pool.map(lambda item: self._check_object(repository, *item, read=payloads), wanted.items())
+            for (digest, needed), fault in zip(wanted.items(), messages, strict=True):
+                self._checked += needed.size or 0
+                progress(self._checked, total)
+                if fault is not None:
+                    self._find(fault[0], self._where(digest), fault[1], (needed.by,))
+        if not payloads:
+            self._checked = 0
+
+    def _check_object(
+        self, repository: Repository, digest: Digest, needed: Needed, *, read: bool
+    ) -> tuple[str, str] | None:
+        size = repository.objects.size(digest)
+        if size is None:
+            return "object-missing", "the file is missing"
+        if needed.size is not None and size != needed.size:
+            return "object-damaged", f"expected {needed.size} bytes, found {size}"
+        if read and not repository.objects.is_sound(self._where(digest), digest):
+            return "object-damaged", f"the {size} bytes do not hash to the name"
+        return None
+
+    def _check_strangers(self, state: State) -> None:
+        """Stored files that the state does not need: garbage, or nothing that datafolio wrote."""
+        for key, size in self._backend.list(OBJECTS):
+            stored = parse_key(key)
+            if stored is None:
+                self._find("unknown-file", key, f"not the name of an object ({size} bytes)")
+            elif stored.digest not in self._walk.needed or stored.burn < state.burn_of(stored.digest):
+                self._unneeded.append(size)

@@ -1,0 +1,106 @@
+"""The rules for names: of items, of snapshots, and of the files that people see."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from datafolio.digest import digest_of
+from datafolio.errors import InvalidNameError, UsageError
+from datafolio.store.model import Entry
+
+__all__ = ["check_item_name", "check_snapshot_name", "check_tags", "check_text", "filename", "safe_filename"]
+
+_SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LONGEST_NAME = 255
+_LONGEST_FILENAME = 200
+
+# Reserved by Windows, whatever the extension.
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
+
+
+def check_item_name(name: object) -> str:
+    """`name`, if an item can have it.  Raises InvalidNameError."""
+    if not isinstance(name, str):
+        raise InvalidNameError(f"an item's name is a text, not {name!r} ({type(name).__name__})")
+    if not name or name != name.strip():
+        raise InvalidNameError(f"{name!r} can't be an item's name: it is empty, or begins or ends with white space")
+    if len(name) > _LONGEST_NAME:
+        raise InvalidNameError(
+            f"an item's name has at most {_LONGEST_NAME} characters; {name[:40]!r}... has {len(name)}"
+        )
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+        raise InvalidNameError(f"{name!r} can't be an item's name: it has control characters")
+    return name
+
+
+def check_snapshot_name(name: object) -> str:
+    """`name`, if a snapshot can have it.  Raises InvalidNameError."""
+    if not isinstance(name, str) or not _SNAPSHOT_NAME.fullmatch(name):
+        raise InvalidNameError(
+            f"{name!r} can't be a snapshot's name: use letters, digits, '.', '_' and '-', "
+            f"beginning with a letter or digit, at most 128 characters"
+        )
+    return name
+
+
+def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """`tags`, each once, if they are texts that can be tags.  Raises UsageError."""
+    if isinstance(tags, str):
+        raise UsageError(f"tags is a list of texts; for one tag, write tags=[{tags!r}]")
+    checked: dict[str, None] = {}
+    for tag in tags:
+        if not isinstance(tag, str) or not tag.strip() or len(tag) > _LONGEST_NAME:
+            raise UsageError(f"{tag!r} can't be a tag: use a text of 1 to {_LONGEST_NAME} characters")
+        checked[check_text(tag, "a tag") or ""] = None
+    return tuple(checked)
+
+
+def check_text(text: object, what: str) -> str | None:
+    """`text`, if it is None or valid Unicode.  Raises UsageError, naming `what`."""
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise UsageError(f"{what} is a text, not a {type(text).__name__}: {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{what} is not valid Unicode: {text!r}") from error
+    return text
+
+
+def filename(name: str, entry: Entry) -> str:
+    """The file name that people see for a version of an item: ``model.joblib``, ``model_v2.joblib``."""
+    version = "" if entry.version == 1 else f"_v{entry.version}"
+    return safe_filename(name, version + entry.suffix)
+
+
+def safe_filename(stem: str, ending: str) -> str:
+    """`stem` and `ending` as one name that is harmless in any file system.
+
+    What could mean something to one (separators, dots in front, device names, control characters)
+    is percent-encoded; a long stem is shortened, and told from others by its digest.
+    """
+    ending = _encode(ending)[:_LONGEST_FILENAME]
+    stem = _encode(stem)
+    if stem.startswith(".") or _DEVICES.match(stem):
+        stem = f"%{ord(stem[0]):02X}{stem[1:]}"
+    return _shorten(stem, _LONGEST_FILENAME - len(ending.encode())) + ending
+
+
+def _encode(text: str) -> str:
+    return "".join(
+        character if character.isalnum() or character in "-_.+=@,() " else _percent(character) for character in text
+    )
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode(errors="replace"))
+
+
+def _shorten(stem: str, room: int) -> str:
+    if len(stem.encode()) <= room:
+        return stem
+    mark = "~" + digest_of(stem.encode())[:16]
+    return stem.encode()[: max(room - len(mark), 0)].decode(errors="ignore") + mark

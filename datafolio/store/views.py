@@ -1,0 +1,136 @@
+"""`items.json` and `snapshots.json`: the folio for people and for git, in the documented schema.
+
+They are derived from the log and never read as truth; missing or stale, they do no harm.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from datafolio.backend import Backend, Key
+from datafolio.digest import Digest
+from datafolio.store.model import Entry, Snapshot
+from datafolio.store.names import filename
+from datafolio.store.objects import object_key
+from datafolio.store.repository import Repository
+from datafolio.store.state import State
+from datafolio.store.tree import Tree
+
+__all__ = ["ITEMS_FILE", "SNAPSHOTS_FILE", "snapshots_in_order", "write_views"]
+
+ITEMS_FILE = Key("items.json")
+SNAPSHOTS_FILE = Key("snapshots.json")
+
+# Writing views takes about this long a byte, and is to take at most this share of the time.
+_SECONDS_A_BYTE = 1 / 20e6
+_SHARE = 0.05
+_LEAST_SECONDS = 0.001
+# At the end of a program, views that take no longer than this are written in any case.
+_ALWAYS_SECONDS = 0.05
+
+
+def write_views(repository: Repository, *, last_chance: bool = False) -> None:
+    """Bring the views up to date, unless they were written so lately that it would cost too much time.
+
+    A large folio's views take long to write and are so written less often.
+    """
+    cost = max(_LEAST_SECONDS, _SECONDS_A_BYTE * _view_size(repository.backend))
+    age = _view_age(repository.backend)
+    if age is not None and age < cost / _SHARE and not (last_chance and cost < _ALWAYS_SECONDS):
+        return
+    snapshots, items = repository.view(_documents)
+    repository.backend.replace(SNAPSHOTS_FILE, _text(snapshots))
+    repository.backend.replace(ITEMS_FILE, _text(items))
+
+
+def _view_size(backend: Backend) -> int:
+    return sum(backend.size(key) or 0 for key in (ITEMS_FILE, SNAPSHOTS_FILE))
+
+
+def _view_age(backend: Backend) -> float | None:
+    """Seconds since the views were written, or None where there are none or nobody can say."""
+    path = backend.path(ITEMS_FILE)
+    try:
+        return None if path is None else time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _text(document: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def snapshots_in_order(state: State) -> list[tuple[str, Snapshot, Tree[Entry]]]:
+    """Every snapshot with its items, the oldest first."""
+    refs = sorted(state.snapshots.items(), key=lambda item: item[1].number)
+    return [(name, state.snapshot(ref), state.snapshot_items(ref)) for name, ref in refs]
+
+
+class _Items:
+    """The entries of `items.json`, each version of an item once."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._versions: dict[tuple[str, int, Digest], dict[str, Any]] = {}
+
+    def version(self, name: str, entry: Entry) -> dict[str, Any]:
+        """The place of this version of the item."""
+        key = (name, entry.version, entry.digest)
+        if key not in self._versions:
+            self._versions[key] = {
+                "name": name,
+                "filename": filename(name, entry),
+                "version": entry.version,
+                "in_snapshots": [],
+                "current": False,
+                "type": entry.type,
+                "size": entry.size,
+                "created_at": entry.created_at,
+                "description": entry.description,
+                "inputs": entry.inputs,
+                "digest": entry.digest,
+                "object": object_key(entry.digest, self._state.burn_of(entry.digest)),
+            }
+        return self._versions[key]
+
+    def document(self) -> dict[str, Any]:
+        return {"items": [self._versions[key] for key in sorted(self._versions)]}
+
+
+def _documents(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The contents of `snapshots.json` and of `items.json`."""
+    snapshots: dict[str, Any] = {}
+    items = _Items(state)
+    trees: dict[Digest, list[tuple[str, Entry]]] = {}
+    environments: dict[Digest | None, dict[str, Any] | None] = {}
+    for name, entry in state.items.items():
+        items.version(name, entry)["current"] = True
+    for snapshot_name, snapshot, tree in snapshots_in_order(state):
+        if snapshot.tree not in trees:
+            trees[snapshot.tree] = tree.items()
+        if snapshot.environment not in environments:
+            environments[snapshot.environment] = _environment(state, snapshot.environment)
+        for name, entry in trees[snapshot.tree]:
+            items.version(name, entry)["in_snapshots"].append(snapshot_name)
+        snapshots[snapshot_name] = {
+            "timestamp": snapshot.timestamp,
+            "description": snapshot.description,
+            "tags": snapshot.tags,
+            "item_versions": {name: entry.version for name, entry in trees[snapshot.tree]},
+            "metadata_snapshot": snapshot.metadata,
+            "git": snapshot.git,
+            "environment": environments[snapshot.environment],
+            "execution": snapshot.execution,
+        }
+    return {"snapshots": snapshots}, items.document()
+
+
+def _environment(state: State, digest: Digest | None) -> dict[str, Any] | None:
+    """The environment without its list of packages, which is long and stays in an object of its own."""
+    environment = state.environment(digest)
+    if environment is None:
+        return None
+    return {**{key: value for key, value in environment.items() if key != "packages"}, "object": digest}

@@ -1,0 +1,103 @@
+"""Reachability: which objects a state needs.
+
+The one definition of what is alive, for the collection that keeps it and the check that verifies it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Literal, NamedTuple
+
+from datafolio.digest import Digest
+from datafolio.store.model import Entry, Node, SnapshotRef
+from datafolio.store.state import State
+from datafolio.store.tree import Tree
+
+__all__ = ["Guard", "Needed", "Role", "Walk", "raising"]
+
+Role = Literal["payload", "node", "snapshot", "environment"]
+
+
+class Needed(NamedTuple):
+    """One object that a state needs, and what for."""
+
+    role: Role
+    #: The size that its user expects in bytes, where it says.
+    size: int | None
+    #: What needs it, in words: the item and its version, the snapshot.
+    by: str
+
+
+#: Around every read of the walk, with the object and what needs it.  One that swallows a
+#: DamageError makes the walk go on with the rest.
+Guard = Callable[[Digest, str], AbstractContextManager[Any]]
+
+
+def raising(_digest: Digest, _by: str) -> AbstractContextManager[None]:
+    """The guard of those who must see everything or nothing: the first damage ends the walk."""
+    return contextlib.nullcontext()
+
+
+class Walk:
+    """The objects that the states walked so far need, each visited once."""
+
+    def __init__(self, guard: Guard = raising) -> None:
+        self.needed: dict[Digest, Needed] = {}
+        self._guard = guard
+
+    def state(self, state: State) -> None:
+        """Walk everything that `state` needs, but for the map of condemned objects."""
+        for _leaf in self._nodes(state.retired, "the version numbers"):
+            pass
+        self.items(state.items, "")
+        for leaf in self._nodes(state.snapshots, "the list of snapshots"):
+            for name, ref in state.snapshots.values_of(leaf):
+                self._snapshot(name, ref, state)
+
+    def condemned(self, state: State) -> None:
+        """Walk the map of condemned objects.  Only the newest state's is ever read."""
+        for _leaf in self._nodes(state.condemned, "the condemned objects"):
+            pass
+
+    def items(self, tree: Tree[Entry], suffix: str) -> None:
+        """Walk a map of items; `suffix` says which, after the words for an item."""
+        for leaf in self._nodes(tree, f"the items{suffix}"):
+            for name, entry in tree.values_of(leaf):
+                self._visit(
+                    entry.digest, Needed("payload", entry.size, f"item {name!r} version {entry.version}{suffix}")
+                )
+
+    def _snapshot(self, name: str, ref: SnapshotRef, state: State) -> None:
+        by = f"snapshot {name!r}"
+        if not self._visit(ref.digest, Needed("snapshot", None, by)):
+            return
+        with self._guard(ref.digest, by):
+            snapshot = state.snapshot(ref)
+            if snapshot.environment is not None:
+                self._visit(snapshot.environment, Needed("environment", None, by))
+            if self._visit(snapshot.tree, Needed("node", None, by)):
+                with self._guard(snapshot.tree, by):
+                    self.items(state.snapshot_items(ref), f" of {by}")
+
+    def _nodes(self, tree: Tree[Any], by: str) -> Iterator[Node]:
+        """The leaves of `tree` that were not visited before."""
+        if not tree.root.level:
+            yield tree.root
+        waiting = list(tree.root.refs)
+        while waiting:
+            digest = waiting.pop().digest
+            if self._visit(digest, Needed("node", None, by)):
+                with self._guard(digest, by):
+                    node = tree.load(digest)
+                    waiting.extend(node.refs)
+                    if not node.level:
+                        yield node
+
+    def _visit(self, digest: Digest, needed: Needed) -> bool:
+        """Note the object; whether it is new."""
+        if digest in self.needed:
+            return False
+        self.needed[digest] = needed
+        return True
