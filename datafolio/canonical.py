@@ -9,8 +9,7 @@ is written as an object with exactly one key, a *tag* that begins with ``$``::
     {"$date": "2025-01-20"}, {"$time": "15:00:00"}
     {"$timedelta": [1, 30, 500]}               days, seconds, microseconds
     {"$path": "data/raw"}, {"$uuid": "…"}, {"$decimal": "1.50"}
-    {"$bytes": "AAE="}                         base64
-    {"$complex": ["1.0", "-2.5"]}
+    {"$bytes": "AAE="}, {"$complex": ["1.0", "-2.5"]}             bytes in base64
     {"$tuple": [1, 2]}
     {"$set": [1, 2]}, {"$frozenset": [1, 2]}   in the order of their members' texts
     {"$map": [[1, "one"]]}                     a dict whose keys are not all strings
@@ -51,6 +50,7 @@ MAX_DEPTH = 100
 _MAX_BITS = 10_000
 _INT64 = range(-(2**63), 2**63)
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,3010}")
+_TAG = re.compile(r"\$(?!\$)")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
@@ -135,7 +135,6 @@ def parse_datetime(text: str) -> dt.datetime:
 
 
 def _packer_of(value: Any) -> _Packer:
-    """For a value whose class is not itself one of the known ones."""
     if isinstance(value, enum.Enum):  # some are also a str, int or date, and would lose their class
         return _refuse
     numpy = sys.modules.get("numpy")
@@ -154,10 +153,6 @@ def _refuse(value: Any, where: str, _depth: int) -> NoReturn:
         f"{where} holds a {name}, which JSON can't keep; give plain values (numbers, text, lists, "
         f"dicts, dates), or store it as an item of its own with add_data or add_model"
     )
-
-
-def _pack_same(value: Any, _where: str, _depth: int) -> Any:
-    return value
 
 
 def _pack_text(value: str, where: str, _depth: int = 0) -> str:
@@ -207,8 +202,8 @@ def _pack_dict(value: dict[Any, Any], where: str, depth: int) -> dict[str, Any]:
 
 
 def _show(part: Any) -> str:
-    if isinstance(part, str):
-        return str.__repr__(part)
+    if type(part) is str:
+        return repr(part)
     try:
         return reprlib.repr(part)
     except ValueError:  # an integer that is too long to be shown
@@ -223,62 +218,64 @@ def _pack_key(key: str, where: str) -> str:
 def _pack_numpy_scalar(value: Any, where: str, depth: int) -> Any:
     plain = value.item()
     if value.dtype.kind in "Mm":
-        if value != value:  # noqa: PLR0124 - only NaT is unlike itself
-            raise UnsupportedValueError(f"{where} holds {value!r}, which is no time; use None")
+        _check_time(value, where)
         if not isinstance(plain, (dt.date, dt.timedelta)):
-            raise UnsupportedValueError(
-                f"{where} holds {value!r}, which no date or timedelta can hold; "
-                f"convert it, for instance with .astype('datetime64[us]')"
-            )
+            _reject(value, where, "no date or timedelta can hold; convert it, as with .astype('datetime64[us]')")
     elif type(plain).__module__ == "numpy":
-        raise UnsupportedValueError(
-            f"{where} holds {value!r}, a numpy {value.dtype} finer than Python's numbers; convert it with float()"
-        )
+        _reject(value, where, f"is a {value.dtype}, finer than Python's own numbers; convert it")
     return pack(plain, where, depth)
 
 
 def _pack_datetime(value: dt.datetime, where: str, _depth: int) -> Any:
-    if value != value:  # noqa: PLR0124 - only NaT is unlike itself
-        raise UnsupportedValueError(f"{where} holds NaT, which is no time; use None")
+    _check_time(value, where)
     if getattr(value, "nanosecond", 0):
-        raise UnsupportedValueError(
-            f"{where} holds {value!r}, whose nanoseconds a datetime can't hold; "
-            f"round it to microseconds, or store it with add_timestamp"
-        )
+        _reject(value, where, "has nanoseconds; round it to microseconds, or store it with add_timestamp")
     if hasattr(value, "to_pydatetime"):  # pandas, whose Timestamps reach past the years 1 to 9999
         try:
             value = value.to_pydatetime()
         except ValueError as error:
-            raise UnsupportedValueError(f"{where} holds {value!r}, which a datetime can't hold: {error}") from error
+            _reject(value, where, f"no datetime can hold: {error}")
+    _check_offset(value, where)
     return {"$datetime": format_datetime(value)}
+
+
+def _check_time(value: Any, where: str) -> None:
+    if value != value:  # noqa: PLR0124 - only NaT is unlike itself
+        raise UnsupportedValueError(f"{where} holds NaT, which is no time; use None")
 
 
 def _pack_time(value: dt.time, where: str, _depth: int) -> Any:
     if value.tzinfo is not None and value.utcoffset() is None:
-        raise UnsupportedValueError(
-            f"{where} holds {value!r}, whose offset from UTC depends on the day; "
-            f"give a datetime, or a time without a zone"
-        )
+        _reject(value, where, "has another offset from UTC every day; give a datetime, or a time without a zone")
+    _check_offset(value, where)
     return {"$time": value.isoformat()}
+
+
+def _check_offset(value: Any, where: str) -> None:
+    offset = value.utcoffset()
+    if offset and abs(offset) < dt.timedelta(seconds=1):
+        _reject(value, where, "is less than a second off UTC, which Python writes but reads as UTC")
 
 
 def _pack_timedelta(value: dt.timedelta, where: str, _depth: int) -> Any:
     if getattr(value, "nanoseconds", 0):
-        raise UnsupportedValueError(f"{where} holds {value!r}, whose nanoseconds a timedelta can't hold; round it")
+        _reject(value, where, "has nanoseconds; round it to microseconds")
     try:
         plain = dt.timedelta(value.days, value.seconds, value.microseconds)
     except OverflowError as error:  # pandas has longer ones
-        raise UnsupportedValueError(f"{where} holds {value!r}, which a timedelta can't hold: {error}") from error
+        _reject(value, where, f"no timedelta can hold: {error}")
     return {"$timedelta": [plain.days, plain.seconds, plain.microseconds]}
 
 
 def _pack_path(value: pathlib.PurePath, where: str, _depth: int) -> Any:
     text = _pack_text(str(value), where)
     if pathlib.Path(text) != value:  # of another system, or a URL dressed as a path
-        raise UnsupportedValueError(
-            f"{where} holds {value!r}, which would not come back as an ordinary path of this system; give its text"
-        )
+        _reject(value, where, "would not come back as an ordinary path of this system; give its text")
     return {"$path": text}
+
+
+def _reject(value: Any, where: str, why: str) -> NoReturn:
+    raise UnsupportedValueError(f"{where} holds {value!r}, which {why}")
 
 
 def _as(tag: str, write: Callable[[Any], Any]) -> _Packer:
@@ -294,8 +291,8 @@ _PACKERS: dict[type[Any], _Packer] = {
     str: _pack_text,
     int: _pack_int,
     float: _pack_float,
-    bool: _pack_same,
-    type(None): _pack_same,
+    bool: lambda value, _where, _depth: value,
+    type(None): lambda value, _where, _depth: value,
     dict: _pack_dict,
     list: _pack_list,
     tuple: _pack_tuple,
@@ -329,17 +326,13 @@ _FAMILIES: tuple[tuple[type[Any], _Packer], ...] = (
 def _unpack_dict(packed: dict[str, Any], depth: int) -> Any:
     if len(packed) == 1:
         ((key, content),) = packed.items()
-        if _is_tag(key):
+        if _TAG.match(key):
             return _untag(key, content, depth)
     return {_unpack_key(key): unpack(item, depth + 1) for key, item in packed.items()}
 
 
-def _is_tag(key: str) -> bool:
-    return key.startswith("$") and not key.startswith("$$")
-
-
 def _unpack_key(key: str) -> str:
-    if _is_tag(key):
+    if _TAG.match(key):
         raise FormatError(f"the value has the tag {reprlib.repr(key)} beside other keys, where a tag stands alone")
     return key.removeprefix("$")
 
@@ -381,13 +374,8 @@ def _pair(parts: Any) -> tuple[Any, Any]:
 
 
 def _read_timedelta(parts: list[Any], _depth: int) -> dt.timedelta:
-    days, seconds, microseconds = parts
+    days, seconds, microseconds = [_exactly(int, part) for part in parts]
     return dt.timedelta(days, seconds, microseconds)
-
-
-def _read_complex(parts: list[Any], _depth: int) -> complex:
-    real, imaginary = _pair(parts)
-    return complex(float(real), float(imaginary))
 
 
 _TEXTS: dict[str, Callable[[str], Any]] = {
@@ -408,5 +396,5 @@ _LISTS: dict[str, Callable[[list[Any], int], Any]] = {
     "$frozenset": lambda items, depth: frozenset([unpack(item, depth + 1) for item in items]),
     "$map": _read_map,
     "$timedelta": _read_timedelta,
-    "$complex": _read_complex,
+    "$complex": lambda parts, _depth: complex(*map(float, _pair(parts))),
 }

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import NewType, Union
+from typing import NewType
 
 from blake3 import blake3
 
-__all__ = ["Buffer", "Digest", "Hasher", "digest_of", "is_digest"]
+__all__ = ["Buffer", "Digest", "Hasher", "digest_of", "is_digest", "octets"]
 
 Digest = NewType("Digest", str)
-Buffer = Union[bytes, bytearray, memoryview]
+Buffer = bytes | bytearray | memoryview
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+
+
+def octets(data: Buffer) -> memoryview:
+    """`data` as a flat row of bytes, without a copy: a view may be of wider items, or of several dimensions.
+
+    Raises TypeError for a view that is not contiguous.
+    """
+    view = memoryview(data)
+    # An empty view of several dimensions can't be cast.
+    return view.cast("B") if view.nbytes else memoryview(b"")
 
 
 class Hasher:
@@ -23,8 +33,9 @@ class Hasher:
         self.size = 0
 
     def update(self, data: Buffer) -> None:
-        self._blake3.update(data)
-        self.size += memoryview(data).nbytes
+        view = octets(data)
+        self._blake3.update(view)
+        self.size += view.nbytes
 
     def digest(self) -> Digest:
         return Digest(self._blake3.hexdigest())
@@ -32,7 +43,7 @@ class Hasher:
 
 def digest_of(data: Buffer) -> Digest:
     """The digest of `data`, whole."""
-    return Digest(blake3(data, max_threads=blake3.AUTO).hexdigest())
+    return Digest(blake3(octets(data), max_threads=blake3.AUTO).hexdigest())
 
 
 def is_digest(text: str) -> bool:

@@ -34,7 +34,37 @@ code of the ``datafolio`` command.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+__all__ = [
+    "ConflictError",
+    "CorruptObjectError",
+    "DamageError",
+    "DestinationExistsError",
+    "ExistsError",
+    "FolioError",
+    "FolioNotFoundError",
+    "FormatError",
+    "InvalidNameError",
+    "ItemExistsError",
+    "ItemInUseError",
+    "ItemNotFoundError",
+    "ItemTypeError",
+    "KeyExistsError",
+    "KeyMissingError",
+    "MissingDependencyError",
+    "MissingObjectError",
+    "NotFoundError",
+    "ReadOnlyError",
+    "RefusedError",
+    "SnapshotExistsError",
+    "SnapshotNotFoundError",
+    "StorageError",
+    "UnsupportedValueError",
+    "UntrustedError",
+    "UsageError",
+]
 
 
 class FolioError(Exception):
@@ -74,6 +104,8 @@ class NotFoundError(FolioError, LookupError):
 class FolioNotFoundError(NotFoundError, FileNotFoundError):
     """There is no folio at the path."""
 
+    errno = errno.ENOENT
+
 
 class ItemNotFoundError(NotFoundError, KeyError):
     """The folio has no item of that name."""
@@ -100,6 +132,8 @@ class SnapshotExistsError(ExistsError, ValueError):
 class DestinationExistsError(ExistsError, FileExistsError):
     """The path is already used for something else."""
 
+    errno = errno.EEXIST
+
 
 class ItemInUseError(ExistsError, ValueError):
     """Snapshots hold the item, so it can't be deleted."""
@@ -115,6 +149,7 @@ class RefusedError(FolioError, PermissionError):
     """Allowed in principle, but not to this handle."""
 
     exit_code = 5
+    errno = errno.EACCES
 
 
 class ReadOnlyError(RefusedError):
@@ -144,17 +179,33 @@ class FormatError(DamageError):
 
 
 class StorageError(FolioError, OSError):
-    """The storage below failed: no space, no permission, an input/output error."""
+    """The storage below failed: no space, no permission, an input/output error.
+
+    `errno` is the operating system's number for the reason, where it gave one.
+    """
 
     exit_code = 7
+
+    def __init__(self, message: str, number: int | None = None) -> None:
+        super().__init__(message)
+        if number is not None:
+            self.errno = number
+
+    def __reduce__(self) -> tuple[type[StorageError], tuple[str, int | None]]:
+        # OSError's own way forgets the number, on the road from a worker process for instance.
+        return type(self), (str(self), self.errno)
 
 
 class KeyExistsError(StorageError, FileExistsError):
     """An exclusive creation found the key taken."""
 
+    errno = errno.EEXIST
+
 
 class KeyMissingError(StorageError, FileNotFoundError):
     """A key that was to be read is not there."""
+
+    errno = errno.ENOENT
 
 
 class MissingDependencyError(FolioError, ImportError):

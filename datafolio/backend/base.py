@@ -1,6 +1,7 @@
 """The contract of storage: bytes at keys.
 
-A backend knows nothing of folios.  A key is a relative path with ``/`` between its parts.  Four
+A backend knows nothing of folios.  A key is a relative path with ``/`` between its parts, none of
+them empty, ``.`` or ``..``: keys come out of files too, and none may lead out of the backend.  Four
 promises carry everything above:
 
 * `create` is exclusive: of any number of callers, in any number of processes, one wins.
@@ -14,6 +15,8 @@ operating system's reason.
 
 from __future__ import annotations
 
+import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +24,20 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, NewType
 
 from datafolio.digest import Buffer
+from datafolio.errors import StorageError
 
-__all__ = ["Backend", "Key", "Listed", "Stage"]
+__all__ = ["Backend", "Key", "Listed", "Stage", "check_key"]
 
 Key = NewType("Key", str)
+
+# Windows has more ways to leave a folder.
+_NO_KEY = re.compile(r"(^|/)\.{0,2}(/|$)|\0" + (r"|[\\:]" if os.name == "nt" else ""))
+
+
+def check_key(key: str) -> None:
+    """Raise StorageError if `key` is not a relative path that stays where it begins."""
+    if _NO_KEY.search(key):
+        raise StorageError(f"{key!r} can't be a key: its parts must be names, with one / between them")
 
 
 class Listed(NamedTuple):
@@ -54,7 +67,10 @@ class Stage(ABC):
 
     @abstractmethod
     def discard(self) -> None:
-        """Forget the bytes.  Calling it twice is harmless."""
+        """Forget the bytes; nothing can be written or published after.  Calling it twice is harmless.
+
+        Never raises: what can't be removed is left to `Backend.sweep_stages`.
+        """
 
     def __enter__(self) -> Stage:
         return self
@@ -85,7 +101,10 @@ class Backend(ABC):
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Listed]:
-        """Every key under the folder `prefix` (which ends with ``/``, or is empty for all), in no order."""
+        """Every key under the folder `prefix` (which ends with ``/``, or is empty for all), in no order.
+
+        Keys may be deleted and created meanwhile.  Stages are not among them.
+        """
 
     @abstractmethod
     def stage(self) -> Stage:
@@ -113,6 +132,6 @@ class Backend(ABC):
             stage.write(data)
             stage.publish(key)
 
-    def path(self, key: Key) -> Path | None:
+    def path(self, key: Key) -> Path | None:  # noqa: ARG002 - for those who have files
         """The ordinary file that holds `key`, where there is one."""
         return None

@@ -12,14 +12,16 @@ the file.  So what a killed process left behind is told from live work without l
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from datafolio.backend.base import Backend, Key, Listed, Stage
-from datafolio.digest import Buffer
+from datafolio.backend.base import Backend, Key, Listed, Stage, check_key
+from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
 
 try:
@@ -31,6 +33,12 @@ __all__ = ["LocalBackend"]
 
 STAGING = "tmp"
 
+# A folder, or a file where a folder should be, is no key.
+_NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+# Some network file systems have no locks, and some systems can't sync a folder.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOTSUP})
+
 
 class LocalBackend(Backend):
     """Bytes in the files below one folder.  The folder need not exist before something is written."""
@@ -38,16 +46,17 @@ class LocalBackend(Backend):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.location = str(root)
-        # Folders whose own entry in their parent is known to be durable.
+        # Folders whose own entry in their parent is known to be durable, up to the root's.
         self._durable_folders: set[Path] = set()
 
     def path(self, key: Key) -> Path:
+        check_key(key)
         return self.root / key
 
     def open(self, key: Key) -> BinaryIO:
         try:
             return open(self.path(key), "rb")
-        except FileNotFoundError:
+        except _NO_FILE:
             raise KeyMissingError(f"{self.location} has no {key}") from None
         except OSError as error:
             _fail(f"reading {self.path(key)}", error)
@@ -61,43 +70,38 @@ class LocalBackend(Backend):
                 _fail(f"reading {self.path(key)}", error)
 
     def size(self, key: Key) -> int | None:
+        path = self.path(key)
         try:
-            return os.stat(self.path(key)).st_size
-        except (FileNotFoundError, NotADirectoryError):
+            found = os.stat(path)
+        except _NO_FILE:
             return None
         except OSError as error:
-            _fail(f"looking at {self.path(key)}", error)
+            _fail(f"looking at {path}", error)
+        return None if stat.S_ISDIR(found.st_mode) else found.st_size
 
     def list(self, prefix: str) -> Iterator[Listed]:
-        yield from self._scan(self.root / prefix, prefix)
+        if prefix:
+            check_key(prefix.removesuffix("/"))
+        for listed in self._scan(self.root / prefix, prefix):
+            if not listed.key.startswith(f"{STAGING}/"):
+                yield listed
 
     def _scan(self, folder: Path, prefix: str) -> Iterator[Listed]:
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        yield from self._scan(Path(entry.path), f"{prefix}{entry.name}/")
-                    else:
-                        with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
-                            yield Listed(Key(prefix + entry.name), entry.stat(follow_symlinks=False).st_size)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            _fail(f"listing {folder}", error)
+        for entry in _entries(folder):
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._scan(Path(entry.path), f"{prefix}{entry.name}/")
+            elif (size := _size_of(entry)) is not None:
+                yield Listed(Key(prefix + entry.name), size)
 
     def stage(self) -> Stage:
         return _LocalStage(self)
 
     def replace(self, key: Key, data: Buffer) -> None:
-        path = self.path(key)
-        scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            scratch.write_bytes(data)
-            os.replace(scratch, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                scratch.unlink()
-            _fail(f"writing {path}", error)
+        # Made with the rights of an ordinary file, unlike what never changes.
+        stage = _LocalStage(self, mode=0o666)
+        with stage:
+            stage.write(data)
+            stage.move(key)
 
     def confirm(self, key: Key) -> None:
         folder = self.path(key).parent
@@ -105,96 +109,89 @@ class LocalBackend(Backend):
         self.sync_folder(folder)
 
     def delete(self, key: Key) -> None:
+        path = self.path(key)
         try:
-            os.unlink(self.path(key))
-        except FileNotFoundError:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            _fail(f"deleting {self.path(key)}", error)
+            _fail(f"deleting {path}", error)
 
     def sweep_stages(self) -> int:
-        return sum(
-            size for key, size in self.list(f"{STAGING}/") if _remove_if_abandoned(self.path(key))
-        )
+        return sum(_freed_if_abandoned(self.root / key) for key, _ in self._scan(self.root / STAGING, f"{STAGING}/"))
 
     def make_folder(self, folder: Path) -> None:
         """Make `folder` and those above it, each with a durable entry in its parent."""
-        if folder in self._durable_folders:
+        if folder in self._durable_folders and folder.is_dir():
             return
-        try:
-            missing = [parent for parent in (folder, *folder.parents) if not parent.is_dir()]
-            folder.mkdir(parents=True, exist_ok=True)
-            # Another process may have made it a moment ago and not synced it yet, so one that exists
-            # is synced too, once in the life of this process.
-            for made in {folder, *missing}:
-                self.sync_folder(made.parent)
-        except OSError as error:
-            _fail(f"making the folder {folder}", error)
+        if folder == self.root:
+            self._make_root()
+        else:
+            self.make_folder(folder.parent)
+            try:
+                folder.mkdir(exist_ok=True)
+            except OSError as error:
+                _fail(f"making the folder {folder}", error)
+            # Another process may have made it a moment ago and not synced it yet, so one that
+            # exists is synced too, once in the life of this process.
+            self.sync_folder(folder.parent)
         self._durable_folders.add(folder)
+
+    def _make_root(self) -> None:
+        """Make the root and those above it."""
+        missing = [folder for folder in (self.root, *self.root.parents) if not folder.is_dir()]
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            # For the same reason as above, the root's own entry is synced even if it was there.
+            for folder in missing or [self.root]:
+                # The folder above may be somebody else's, to write in but not to read, and so not to sync.
+                with contextlib.suppress(PermissionError):
+                    _sync_folder(folder.parent)
+        except OSError as error:
+            _fail(f"making the folder {self.root}", error)
 
     def sync_folder(self, folder: Path) -> None:
         """Make the entries of `folder` durable."""
-        if os.name == "nt":  # folders can't be opened there; NTFS journals their entries
-            return
         try:
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync_folder(folder)
         except OSError as error:
             _fail(f"syncing the folder {folder}", error)
 
 
 class _LocalStage(Stage):
-    def __init__(self, backend: LocalBackend) -> None:
+    def __init__(self, backend: LocalBackend, mode: int = 0o444) -> None:
+        # Read-only from the start, unless said otherwise: no object is ever changed in place.
         self._backend = backend
         self._synced = False
         folder = backend.root / STAGING
         self._path = folder / secrets.token_hex(16)
+        self._descriptor = -1
+        backend.make_folder(folder)
         try:
-            self._descriptor = self._open(folder)
+            self._descriptor = _create_locked(self._path, mode)
         except OSError as error:
-            _fail(f"writing to {backend.root}", error)
-
-    def _open(self, folder: Path) -> int:
-        # Read-only from the start: no object is ever changed in place.
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        while True:
-            try:
-                descriptor = os.open(self._path, flags, 0o444)
-            except FileNotFoundError:
-                self._backend.make_folder(folder)
-                folder.mkdir(exist_ok=True)
-                continue
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.fstat(descriptor).st_nlink:
-                return descriptor
-            os.close(descriptor)  # a sweep came between the creation and the lock
+            _fail(f"writing to {folder}", error)
 
     def write(self, data: Buffer) -> int:
-        remaining = memoryview(data).cast("B")
+        self._check_open()
+        remaining = octets(data)
         total = remaining.nbytes
+        self._synced = False
         try:
             while remaining.nbytes:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
         except OSError as error:
-            _fail(f"writing to {self._backend.root}", error)
-        self._synced = False
+            _fail(f"writing to {self._path.parent}", error)
         return total
 
     def publish(self, key: Key, *, replace: bool = False) -> None:
+        self._check_open()
         final = self._backend.path(key)
         self._backend.make_folder(final.parent)
         try:
-            if not self._synced:
-                os.fsync(self._descriptor)
-                self._synced = True
+            self._sync()
             if replace:
-                spare = self._path.with_name(secrets.token_hex(16))
-                os.link(self._path, spare)
-                os.replace(spare, final)
+                self._link_over(final)
             else:
                 os.link(self._path, final)
         except FileExistsError:
@@ -203,29 +200,132 @@ class _LocalStage(Stage):
             _fail(f"writing {final}", error)
         self._backend.sync_folder(final.parent)
 
+    def move(self, key: Key) -> None:
+        """Give the file its name, not durably, whatever had that name before.  Ends the stage."""
+        self._check_open()
+        final = self._backend.path(key)
+        self._backend.make_folder(final.parent)
+        try:
+            os.replace(self._path, final)
+        except OSError as error:
+            _fail(f"writing {final}", error)
+
     def discard(self) -> None:
         if self._descriptor < 0:
             return
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(self._path)
-        os.close(self._descriptor)
+        # The lock goes with the descriptor, and so comes after the name.
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
         self._descriptor = -1
 
+    def _sync(self) -> None:
+        if not self._synced:
+            _flush(self._descriptor)
+            self._synced = True
 
-def _remove_if_abandoned(path: Path) -> bool:
+    def _link_over(self, final: Path) -> None:
+        spare = self._path.with_name(secrets.token_hex(16))
+        os.link(self._path, spare)
+        try:
+            os.replace(spare, final)
+        finally:
+            # It is still there after an error, and where `final` was this very file already.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(spare)
+
+    def _check_open(self) -> None:
+        if self._descriptor < 0:
+            raise StorageError(f"this stage of {self._backend.location} was discarded; begin a new one")
+
+
+def _create_locked(path: Path, mode: int) -> int:
+    """A descriptor of the new file `path`, which holds the file's lock."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        descriptor = os.open(path, flags, mode)
+        try:
+            _lock(descriptor)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+        os.close(descriptor)  # a sweep came between the creation and the lock
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        # Where nobody can lock, no sweep can either, and nothing is removed.
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _freed_if_abandoned(path: Path) -> int:
     """Remove a staged file whose process is gone.  The lock is held until the file is."""
     try:
         with open(path, "rb") as file:
             if fcntl is not None:
                 # A shared lock is enough to find an exclusive one, and needs no right to write.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            found = os.fstat(file.fileno())
             path.unlink()
-    except (BlockingIOError, FileNotFoundError):
-        return False
+    except (BlockingIOError, FileNotFoundError, PermissionError):
+        return 0  # live, swept by another, or left by another user, who can
     except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return 0
         _fail(f"removing {path}", error)
-    return True
+    # A process that was killed while it published left a second name of what stays.
+    return found.st_size if found.st_nlink == 1 else 0
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in `folder`, all of it before any is used: a caller may delete what it is given."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _fail(f"listing {folder}", error)
+
+
+def _size_of(entry: os.DirEntry[str]) -> int | None:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:  # deleted since it was listed
+        return None
+    except OSError as error:
+        _fail(f"looking at {entry.path}", error)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders can't be opened there; NTFS journals their entries
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _flush(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _flush(descriptor: int) -> None:
+    try:
+        # On macOS fsync leaves the bytes in the drive's own cache.
+        fcntl.fcntl(descriptor, getattr(fcntl, "F_FULLFSYNC"))  # noqa: B009 - no other system has it
+    except (AttributeError, OSError):  # nor has every file system there
+        os.fsync(descriptor)
 
 
 def _fail(doing: str, error: OSError) -> NoReturn:
-    raise StorageError(f"{doing}: {error.strerror or error}") from error
+    raise StorageError(f"{doing}: {error.strerror or error}", error.errno) from error

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from datafolio.backend.base import Backend, Key, Listed, Stage
-from datafolio.digest import Buffer
-from datafolio.errors import KeyExistsError, KeyMissingError
+from datafolio.backend.base import Backend, Key, Listed, Stage, check_key
+from datafolio.digest import Buffer, octets
+from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
 
 __all__ = ["MemoryBackend"]
 
@@ -23,6 +23,7 @@ class MemoryBackend(Backend):
         self._lock = threading.Lock()
 
     def read(self, key: Key) -> bytes:
+        check_key(key)
         try:
             return self._contents[key]
         except KeyError:
@@ -32,6 +33,7 @@ class MemoryBackend(Backend):
         return io.BytesIO(self.read(key))
 
     def size(self, key: Key) -> int | None:
+        check_key(key)
         data = self._contents.get(key)
         return None if data is None else len(data)
 
@@ -44,6 +46,7 @@ class MemoryBackend(Backend):
         return _MemoryStage(self)
 
     def replace(self, key: Key, data: Buffer) -> None:
+        check_key(key)
         with self._lock:
             self._contents[key] = bytes(data)
 
@@ -51,6 +54,7 @@ class MemoryBackend(Backend):
         """Nothing to do: memory is as durable as it will get."""
 
     def delete(self, key: Key) -> None:
+        check_key(key)
         with self._lock:
             self._contents.pop(key, None)
 
@@ -59,6 +63,7 @@ class MemoryBackend(Backend):
 
     def put_new(self, key: Key, data: bytes) -> None:
         """Put `data` at `key` if it is free, in one step."""
+        check_key(key)
         with self._lock:
             if key in self._contents:
                 raise KeyExistsError(f"{key} exists in {self.location}")
@@ -68,17 +73,23 @@ class MemoryBackend(Backend):
 class _MemoryStage(Stage):
     def __init__(self, backend: MemoryBackend) -> None:
         self._backend = backend
-        self._data = bytearray()
+        self._data: bytearray | None = bytearray()
 
     def write(self, data: Buffer) -> int:
-        self._data += data
+        self._open_data().extend(octets(data))
         return memoryview(data).nbytes
 
     def publish(self, key: Key, *, replace: bool = False) -> None:
+        data = bytes(self._open_data())
         if replace:
-            self._backend.replace(key, self._data)
+            self._backend.replace(key, data)
         else:
-            self._backend.put_new(key, bytes(self._data))
+            self._backend.put_new(key, data)
 
     def discard(self) -> None:
-        self._data.clear()
+        self._data = None
+
+    def _open_data(self) -> bytearray:
+        if self._data is None:
+            raise StorageError(f"this stage of {self._backend.location} was discarded; begin a new one")
+        return self._data
