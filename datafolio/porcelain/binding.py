@@ -11,12 +11,12 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from datafolio.backend import Key, Stage
+from datafolio.backend import Key
 from datafolio.digest import Digest
 from datafolio.errors import ReadOnlyError, StorageError, UsageError
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
 from datafolio.store.gc import collect_if_due
-from datafolio.store.objects import ObjectStore
+from datafolio.store.objects import ObjectStore, Source
 from datafolio.store.payload import IncomingPayload
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
@@ -86,7 +86,7 @@ class Binding:
     def commit(self, operation: str, change: Change, payload: IncomingPayload | None = None) -> None:
         """Make `change` durable with the payload it needs; inside a batch, when that ends."""
         self.require_writable()
-        payloads = {} if payload is None else {payload.digest(): payload.stage}
+        payloads = {} if payload is None else {payload.digest(): payload.source()}
         batch = self._batch
         if batch is not None:
             batch.add(operation, change, payloads)
@@ -137,10 +137,10 @@ class _Batch:
         self._changes: list[Change] = []
         self.state = repository.tip().state
         self.operations: list[str] = []
-        self.payloads: dict[Digest, Stage] = {}
+        self.payloads: dict[Digest, Source] = {}
         self.stored: set[Key] = set()
 
-    def add(self, operation: str, change: Change, payloads: Mapping[Digest, Stage]) -> None:
+    def add(self, operation: str, change: Change, payloads: Mapping[Digest, Source]) -> None:
         state = change(self.state)
         # Stored at once, so that the batch can read what is in it.  It stays staged as well: a
         # collection that knows nothing of the batch may come before its end.

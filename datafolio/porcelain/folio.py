@@ -16,7 +16,7 @@ from datafolio.porcelain.compare import compare
 from datafolio.porcelain.describe import Description, describe
 from datafolio.porcelain.export import export_snapshot
 from datafolio.porcelain.metadata import Metadata
-from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create
+from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create, shortest
 from datafolio.porcelain.reader import ItemReader
 from datafolio.porcelain.reproduce import reproduce_instructions
 from datafolio.porcelain.snapshots import Snapshots, list_infos, snapshot_info
@@ -227,7 +227,7 @@ class DataFolio(ItemReader, ItemWriter):
     def reproduce_instructions(self, name: str) -> str:
         """How to get back to the code, the environment and the data of the snapshot, for people."""
         info = self.get_snapshot_info(name)
-        return reproduce_instructions(name, str(self.path), {**info, "metadata": info["metadata_snapshot"]})
+        return reproduce_instructions(name, shortest(self.path), {**info, "metadata": info["metadata_snapshot"]})
 
     # The whole folio
 

@@ -9,7 +9,7 @@ from datafolio.backend import LocalBackend
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError, UsageError
 from datafolio.store.repository import FOLIO_FILE, Repository
 
-__all__ = ["bind_path", "init_folio", "open_folio", "open_or_create"]
+__all__ = ["bind_path", "init_folio", "open_folio", "open_or_create", "shortest"]
 
 #: What a folio keeps in its directory, besides a README.
 _OWN_NAMES = frozenset({"folio.json", "log", "objects", "tmp", "items.json", "snapshots.json"})
@@ -25,6 +25,12 @@ def bind_path(path: str | os.PathLike[str]) -> Path:
     if "://" in text:
         raise UsageError(f"{text!r} is a URL; this version keeps folios in directories, so give a path")
     return Path(os.path.abspath(os.path.expanduser(text)))
+
+
+def shortest(path: Path) -> str:
+    """`path` as one would type it here: relative below the current directory, absolute elsewhere."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if here in path.parents else str(path)
 
 
 def open_folio(path: Path) -> Repository:

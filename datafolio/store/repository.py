@@ -150,7 +150,7 @@ class Repository:
 
     def incoming(self) -> IncomingPayload:
         """A new payload to write to."""
-        return IncomingPayload(self.backend.stage())
+        return IncomingPayload(self.backend.stage)
 
     def payload(self, digest: Digest, *, item: str, filename: str) -> StoredPayload:
         """A stored payload to read."""

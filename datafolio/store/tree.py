@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -33,7 +34,8 @@ NodeLoader = Callable[[Digest], Node]
 _encoder = msgspec.json.Encoder()
 
 
-class Change(NamedTuple, Generic[V]):
+@dataclass(frozen=True)
+class Change(Generic[V]):
     """One name at which two maps differ; None where a map has no such name."""
 
     name: str

@@ -1,0 +1,48 @@
+# `make help` lists the targets.  Everything is installed into .venv, with the Python that PYTHON names.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: $(VENV)/.demo ## run the guide's story on real data and leave the folio in demo-folio/
+	$(BIN)/python demo/story.py
+
+test: $(VENV)/.test ## run every test
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: lint types test ## what CI runs
+
+lint: $(VENV)/.dev ## style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## strict types
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## rewrite the sources in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## measure the figures and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) demo-folio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+
+# One stamp for each set of extras: made anew when pyproject.toml changes.
+$(VENV)/.demo: EXTRA := demo
+$(VENV)/.test: EXTRA := test
+$(VENV)/.dev:  EXTRA := dev
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]'
+	@touch $@
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -m venv $(VENV)
