@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import NewType
+from typing import BinaryIO, NewType
 
 from blake3 import blake3
 
-__all__ = ["Buffer", "Digest", "Hasher", "digest_of", "is_digest", "octets"]
+__all__ = ["Buffer", "Digest", "Hasher", "digest_of", "digest_of_file", "is_digest", "octets"]
 
 Digest = NewType("Digest", str)
 Buffer = bytes | bytearray | memoryview
 
+_PIECE = 1 << 20
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -39,6 +40,15 @@ class Hasher:
 
     def digest(self) -> Digest:
         return Digest(self._blake3.hexdigest())
+
+
+def digest_of_file(file: BinaryIO) -> tuple[Digest, int]:
+    """The digest of what is left to read of `file`, and its size in bytes."""
+    hasher = Hasher()
+    piece = memoryview(bytearray(_PIECE))
+    while size := file.readinto(piece):  # type: ignore[attr-defined]
+        hasher.update(piece[:size])
+    return hasher.digest(), hasher.size
 
 
 def digest_of(data: Buffer) -> Digest:

@@ -91,6 +91,14 @@ class Backend(ABC):
     def read(self, key: Key) -> bytes:
         """The whole contents.  Raises KeyMissingError."""
 
+    def view(self, key: Key) -> memoryview:
+        """The whole contents, where that can be done without reading them all now.  Raises KeyMissingError.
+
+        A fault of the storage may then end the process in the middle, instead of raising an error:
+        for contents that have just been read through and found whole.
+        """
+        return memoryview(self.read(key))
+
     @abstractmethod
     def open(self, key: Key) -> BinaryIO:
         """The contents as a file to read and seek in.  Raises KeyMissingError."""

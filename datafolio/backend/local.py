@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import secrets
 import stat
@@ -32,6 +33,9 @@ except ImportError:  # Windows, where an open file can't be removed: no lock is 
 __all__ = ["LocalBackend"]
 
 STAGING = "tmp"
+
+# A large file is synced each time this many bytes have been added to it.
+_SYNC_EVERY = 32 << 20
 
 # A folder, or a file where a folder should be, is no key.
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -68,6 +72,15 @@ class LocalBackend(Backend):
                 return file.read()
             except OSError as error:
                 _fail(f"reading {self.path(key)}", error)
+
+    def view(self, key: Key) -> memoryview:
+        with self.open(key) as file:
+            if not os.fstat(file.fileno()).st_size:
+                return memoryview(b"")  # which can't be mapped
+            try:
+                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            except (OSError, ValueError):
+                return memoryview(file.read())  # a file system that can't map
 
     def size(self, key: Key) -> int | None:
         path = self.path(key)
@@ -163,6 +176,7 @@ class _LocalStage(Stage):
         # Read-only from the start, unless said otherwise: no object is ever changed in place.
         self._backend = backend
         self._synced = False
+        self._unsynced = 0
         folder = backend.root / STAGING
         self._path = folder / secrets.token_hex(16)
         self._descriptor = -1
@@ -177,9 +191,14 @@ class _LocalStage(Stage):
         remaining = octets(data)
         total = remaining.nbytes
         self._synced = False
+        self._unsynced += total
         try:
             while remaining.nbytes:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
+            if self._unsynced >= _SYNC_EVERY:
+                # The disk can work while the rest is still being made.
+                os.fsync(self._descriptor)
+                self._unsynced = 0
         except OSError as error:
             _fail(f"writing to {self._path.parent}", error)
         return total

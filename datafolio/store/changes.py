@@ -257,8 +257,12 @@ def restore(state: State, name: str) -> State:
     retired: dict[str, int | None] = {}
     for change in state.items.diff(items):
         before, after = change.before, change.after
-        if before is not None and (after is None or after.digest != before.digest):
+        if before is None:
+            continue
+        # The same content may come back under an older number.
+        if after is None or after.version != before.version or after.digest != before.digest:
             retired[change.name] = max(before.version, state.retired.get(change.name) or 0)
+        if after is None or after.digest != before.digest:
             state = _loosen(state, before)
     return replace(
         state,

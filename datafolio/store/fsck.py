@@ -14,11 +14,17 @@ from typing import Literal
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest
-from datafolio.errors import CorruptObjectError, DamageError, FormatError, MissingObjectError, NotFoundError
+from datafolio.errors import (
+    CorruptObjectError,
+    DamageError,
+    FolioNotFoundError,
+    FormatError,
+    KeyMissingError,
+    MissingObjectError,
+)
 from datafolio.store.log import LOG, Log, record_key
 from datafolio.store.objects import OBJECTS, object_key, parse_key
-from datafolio.store.repository import FOLIO_FILE, Repository, read_folio_file
-from datafolio.store.state import State
+from datafolio.store.repository import FOLIO_FILE, Repository, Tip, read_folio_file
 from datafolio.store.walk import Needed, Walk
 
 __all__ = ["FINDING_IDS", "Finding", "Report", "fsck"]
@@ -104,7 +110,7 @@ class _Check:
         self._records = 0
         self._checked = 0
         self._unneeded: list[int] = []
-        self._state: State | None = None
+        self._tip: Tip | None = None
 
     def report(self) -> Report:
         return Report(
@@ -117,20 +123,29 @@ class _Check:
         )
 
     def run(self, *, payloads: bool, progress: Progress) -> None:
-        try:
-            read_folio_file(self._backend)
-        except FormatError as error:
-            self._find("folio-file-damaged", FOLIO_FILE, str(error))
+        self._check_folio_file()
         self._check_log()
         repository = Repository(self._backend)
         try:
-            self._state = repository.tip().state
+            self._tip = repository.tip()
         except DamageError:
             return  # the log's findings say it
-        self._walk.condemned(self._state)
-        self._walk.state(self._state)
+        state = self._tip.state
+        self._walk.condemned(state)
+        self._walk.state(state)
         self._check_payloads(repository, payloads=payloads, progress=progress)
-        self._check_strangers(self._state)
+        self._check_strangers()
+
+    def _check_folio_file(self) -> None:
+        try:
+            info = read_folio_file(self._backend)
+        except FormatError as error:
+            self._find("folio-file-damaged", FOLIO_FILE, str(error))
+            return
+        if info is None:
+            if not Log(self._backend).sequence():
+                raise FolioNotFoundError(f"no folio at {self._backend.location} (it has no {FOLIO_FILE} and no {LOG})")
+            self._find("folio-file-damaged", FOLIO_FILE, "the file is missing")
 
     def _find(self, kind: str, where: str, message: str, affects: tuple[str, ...] = ()) -> None:
         known = self._findings.get((kind, where))
@@ -153,8 +168,8 @@ class _Check:
                 self._find("record-damaged", record_key(seq), str(error), ("the whole folio",) * (seq == sequence[-1]))
                 previous = None
                 continue
-            except NotFoundError:
-                continue
+            except KeyMissingError:
+                continue  # trimmed since it was listed
             self._records += 1
             if previous is not None and logged.record.previous != previous:
                 message = f"record {before} has the digest {previous}, expected {logged.record.previous}"
@@ -162,7 +177,7 @@ class _Check:
             previous = logged.digest
 
     @contextlib.contextmanager
-    def _guard(self, digest: Digest, by: str) -> Iterator[None]:
+    def _guard(self, digest: Digest | None, by: str) -> Iterator[None]:
         try:
             yield
         except CorruptObjectError as error:
@@ -172,8 +187,13 @@ class _Check:
         except DamageError as error:
             self._find("object-misread", self._where(digest), str(error), (by,))
 
-    def _where(self, digest: Digest) -> Key:
-        return object_key(digest, self._state.burn_of(digest) if self._state else 0)
+    def _where(self, digest: Digest | None) -> Key:
+        assert self._tip is not None
+        if digest is None:
+            return record_key(self._tip.seq)
+        with contextlib.suppress(DamageError):  # of the map that tells where objects are
+            return object_key(digest, self._tip.state.burn_of(digest))
+        return object_key(digest, 0)
 
     def _check_payloads(self, repository: Repository, *, payloads: bool, progress: Progress) -> None:
         wanted = {digest: needed for digest, needed in self._walk.needed.items() if needed.role != "node"}
@@ -192,7 +212,10 @@ class _Check:
     def _check_object(
         self, repository: Repository, digest: Digest, needed: Needed, *, read: bool
     ) -> tuple[str, str] | None:
-        size = repository.objects.size(digest)
+        try:
+            size = repository.objects.size(digest)
+        except DamageError as error:  # of the map that tells where objects are
+            return "object-missing", str(error)
         if size is None:
             return "object-missing", "the file is missing"
         if needed.size is not None and size != needed.size:
@@ -201,11 +224,11 @@ class _Check:
             return "object-damaged", f"the {size} bytes do not hash to the name"
         return None
 
-    def _check_strangers(self, state: State) -> None:
+    def _check_strangers(self) -> None:
         """Stored files that the state does not need: garbage, or nothing that datafolio wrote."""
         for key, size in self._backend.list(OBJECTS):
             stored = parse_key(key)
             if stored is None:
                 self._find("unknown-file", key, f"not the name of an object ({size} bytes)")
-            elif stored.digest not in self._walk.needed or stored.burn < state.burn_of(stored.digest):
+            elif key != self._where(stored.digest) or stored.digest not in self._walk.needed:
                 self._unneeded.append(size)

@@ -57,7 +57,7 @@ def collect(repository: Repository, *, dry_run: bool = False, keep_log: bool = F
     """
     marking = _Marking(repository, keep_log=keep_log)
     if dry_run:
-        marking.condemn(repository.tip().state)
+        repository.view(marking.condemn)
         return marking.collection()
     repository.commit("collect", marking.condemn)
     for stored in marking.dead:
@@ -101,16 +101,19 @@ class _Marking:
         if not fresh:
             return state
         self._orphans = name_orphans(self._repository, state, fresh)
-        epoch = state.epoch + 1
+        # A copy made while somebody wrote may have keys of later epochs than its log, and no key is used twice.
+        epoch = max(state.epoch, *(stored.burn for stored in self.dead)) + 1
         condemned, replaced = _enter(state.condemned, fresh, epoch)
         self.dead |= {stored: size for stored, size in self._listed.items() if stored.digest in replaced}
-        return replace(state, epoch=epoch, condemned=condemned, garbage=self._garbage(state))
+        return replace(state, epoch=epoch, condemned=condemned, garbage=self._garbage(state, epoch))
 
     def _mark(self, state: State) -> None:
         self._walk.state(state)
         self._walk.condemned(state)
         if self._keep_log:
             for logged in self._repository.log.retained():
+                if logged.record.epoch < state.garbage.horizon:
+                    break
                 self._walk.state(self._repository.state_of(logged))
         self.dead = {
             stored: size
@@ -119,13 +122,14 @@ class _Marking:
         }
         self._orphans = ()
 
-    def _garbage(self, state: State) -> Garbage:
+    def _garbage(self, state: State, epoch: int) -> Garbage:
         """The totals, from which the next automatic collection counts."""
         loosened = state.garbage.loosened
         return Garbage(
             loosened=loosened,
             collected=_loosened_at_horizon(self._repository) if self._keep_log else loosened,
             kept=sum(self._listed.values()) - sum(self.dead.values()),
+            horizon=state.garbage.horizon if self._keep_log else epoch,
         )
 
 
@@ -143,4 +147,4 @@ def _enter(condemned: Tree[int], digests: set[Digest], epoch: int) -> tuple[Tree
 
 def _loosened_at_horizon(repository: Repository) -> int:
     """What had been let go of by the oldest record that is retained."""
-    return repository.log.read(repository.log.sequence()[0]).record.garbage.loosened
+    return repository.log.oldest().record.garbage.loosened

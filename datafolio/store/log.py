@@ -84,6 +84,14 @@ class Log:
                 continue  # trimmed since it was listed: there are newer ones
         return None
 
+    def oldest(self) -> Logged:
+        """The record with the lowest number, in a log that has any."""
+        while True:
+            try:
+                return self.read(self.sequence()[0])
+            except KeyMissingError:
+                continue  # trimmed since it was listed
+
     def is_newest(self, seq: int) -> bool:
         """Whether record number `seq` is there and the next one is not."""
         return self._backend.size(record_key(seq + 1)) is None and self._backend.size(record_key(seq)) is not None

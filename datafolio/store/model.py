@@ -115,7 +115,7 @@ class SnapshotRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
-    """Running totals, in bytes of payload, that say when a collection is worth its while."""
+    """What collections go by; the totals, in bytes of payload, say when one is worth its while."""
 
     #: Payloads that operations let go of and that no snapshot was made of, since the folio began.
     loosened: int = 0
@@ -123,6 +123,8 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     collected: int = 0
     #: What the last collection left.
     kept: int = 0
+    #: The last epoch whose collection kept nothing for the log: what earlier records need may be gone.
+    horizon: int = 0
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="record"):

@@ -7,13 +7,14 @@ key that a collector was told to delete is never used again, however late the co
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple
 
 from datafolio.backend import Backend, Key, Stage
-from datafolio.digest import Digest, Hasher, digest_of, is_digest
+from datafolio.digest import Digest, digest_of, digest_of_file, is_digest
 from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError, MissingObjectError
 
 __all__ = ["OBJECTS", "ObjectStore", "Source", "StoredKey", "object_key", "parse_key"]
@@ -22,7 +23,6 @@ OBJECTS = "objects/"
 
 Source = bytes | Stage
 
-_PIECE = 1 << 20
 _THREADS = 8
 
 
@@ -64,39 +64,34 @@ class ObjectStore:
 
     def read_at(self, key: Key, digest: Digest) -> bytes:
         """The same, for one whose key is known."""
-        try:
+        with self._missing_is_damage(key):
             data = self._backend.read(key)
-        except KeyMissingError as error:
-            raise MissingObjectError(f"{key} is missing from {self._backend.location}") from error
-        found = digest_of(data)
-        if found != digest:
-            raise CorruptObjectError(
-                f"{key}: expected the digest {digest}, found {found} in {len(data)} bytes; "
-                f"`datafolio fsck` tells what is affected"
-            )
+        self._require_digest(key, digest, digest_of(data), len(data))
         return data
+
+    def view(self, digest: Digest) -> memoryview:
+        """The object, whole and checked, without holding all of a large one in memory."""
+        key = self.key(digest)
+        with self._missing_is_damage(key):
+            self._require_digest(key, digest, *self._digest_at(key))
+            return self._backend.view(key)
 
     def open(self, digest: Digest) -> BinaryIO:
         """The object as a file to read and seek in.  What is read is not checked."""
         key = self.key(digest)
-        try:
+        with self._missing_is_damage(key):
             return self._backend.open(key)
-        except KeyMissingError as error:
-            raise MissingObjectError(f"{key} is missing from {self._backend.location}") from error
 
     def size(self, digest: Digest) -> int | None:
         """The size of the stored object in bytes, or None where there is none."""
         return self._backend.size(self.key(digest))
 
     def is_sound(self, key: Key, digest: Digest) -> bool:
-        """Whether what is stored at `key` hashes to `digest`.  Reads it in pieces."""
-        hasher = Hasher()
+        """Whether what is stored at `key` hashes to `digest`."""
         try:
-            for piece in self._pieces(key):
-                hasher.update(piece)
+            return self._digest_at(key)[0] == digest
         except KeyMissingError:
             return False
-        return hasher.digest() == digest
 
     def put_all(self, objects: Mapping[Digest, Source], stored: set[Key]) -> None:
         """Store every object durably, several at a time, but for those whose key is in `stored`.
@@ -134,10 +129,23 @@ class ObjectStore:
             stage.write(source)
             stage.publish(key, replace=replace)
 
-    def _pieces(self, key: Key) -> Iterator[bytes]:
+    def _digest_at(self, key: Key) -> tuple[Digest, int]:
         with self._backend.open(key) as file:
-            while piece := file.read(_PIECE):
-                yield piece
+            return digest_of_file(file)
+
+    def _require_digest(self, key: Key, expected: Digest, found: Digest, size: int) -> None:
+        if found != expected:
+            raise CorruptObjectError(
+                f"{key}: expected the digest {expected}, found {found} in {size} bytes; "
+                f"`datafolio fsck` tells what is affected"
+            )
+
+    @contextlib.contextmanager
+    def _missing_is_damage(self, key: Key) -> Iterator[None]:
+        try:
+            yield
+        except KeyMissingError as error:
+            raise MissingObjectError(f"{key} is missing from {self._backend.location}") from error
 
 
 def _drain(results: Iterable[None]) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import queue
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from datafolio.backend import Stage
-from datafolio.digest import Buffer, Digest, Hasher
+from datafolio.digest import Buffer, Digest, Hasher, digest_of, octets
 from datafolio.errors import CorruptObjectError, DamageError, StorageError
 from datafolio.store.objects import ObjectStore, Source
 
@@ -24,45 +27,44 @@ P = TypeVar("P", bound="IncomingPayload")
 
 _PIECE = 1 << 20
 _IN_MEMORY = 1 << 20
+_LARGEST_PIECE = 4 << 20
+_PIECES_WAITING = 16
 
 
 class IncomingPayload:
     """A payload being written, and hashed on the way, in one pass.
 
-    It is staged where the folio is as soon as it is large; a small one waits in memory, so that a
-    batch of many needs no file for each.
+    A small one waits in memory, so that a batch of many needs no file for each.  A larger one is
+    hashed and staged by a thread of its own, while whoever writes it encodes what comes next.
     """
 
     def __init__(self, open_stage: Callable[[], Stage]) -> None:
         self._open_stage = open_stage
-        self._stage: Stage | None = None
         self._small = bytearray()
         self._hasher = Hasher()
+        self._pump: _Pump | None = None
+        self.size = 0
 
     def write(self, data: Buffer) -> int:
         """Append `data`; the number of bytes taken, always all of them."""
-        self._hasher.update(data)
-        if self._stage is None and self._hasher.size > _IN_MEMORY:
-            self._stage = self._open_stage()
-            self._stage.write(self._small)
-            self._small.clear()
-        if self._stage is not None:
-            return self._stage.write(data)
-        self._small += data
-        return memoryview(data).nbytes
+        size = octets(data).nbytes
+        self.size += size
+        if self._pump is None and self.size <= _IN_MEMORY:
+            self._small += octets(data)
+            return size
+        if self._pump is None:
+            self._pump = _Pump(self._open_stage(), self._hasher)
+            self._pump.write(self._small)
+        self._pump.write(data)
+        return size
 
-    @property
-    def size(self) -> int:
-        """The number of bytes so far."""
-        return self._hasher.size
-
-    def digest(self) -> Digest:
-        """The digest of the bytes so far."""
-        return self._hasher.digest()
-
-    def source(self) -> Source:
-        """The bytes, for the store to take."""
-        return bytes(self._small) if self._stage is None else self._stage
+    def finish(self) -> tuple[Digest, Source]:
+        """End the writing: the digest, and the bytes for the store to take."""
+        if self._pump is None:
+            data = bytes(self._small)
+            return digest_of(data), data
+        self._pump.finish()
+        return self._hasher.digest(), self._pump.stage
 
     def __enter__(self: P) -> P:
         return self
@@ -70,8 +72,58 @@ class IncomingPayload:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stage is not None:
-            self._stage.discard()
+        if self._pump is not None:
+            self._pump.discard()
+
+
+class _Pump:
+    """A thread that hashes and stages pieces in the order in which they come."""
+
+    def __init__(self, stage: Stage, hasher: Hasher) -> None:
+        self.stage = stage
+        self._hasher = hasher
+        self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_WAITING)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="datafolio-payload", daemon=True)
+        self._thread.start()
+
+    def write(self, data: Buffer) -> None:
+        """Hand over `data`: copied, unless it can't change, as the writer may do what it likes when this returns."""
+        if isinstance(data, bytes) and len(data) <= _LARGEST_PIECE:
+            self._put(data)
+            return
+        view = octets(data)
+        for start in range(0, view.nbytes, _PIECE):
+            self._put(bytes(view[start : start + _PIECE]))
+
+    def _put(self, piece: bytes) -> None:
+        if self._error is not None:
+            raise self._error
+        self._pieces.put(piece)
+
+    def finish(self) -> None:
+        """Wait until everything is staged.  Raises what went wrong."""
+        if self._thread.is_alive():
+            self._pieces.put(None)
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def discard(self) -> None:
+        """End the thread and forget the bytes."""
+        if self._thread.is_alive():
+            self._pieces.put(None)
+            self._thread.join()
+        self.stage.discard()
+
+    def _run(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            if self._error is None:
+                try:
+                    self._hasher.update(piece)
+                    self.stage.write(piece)
+                except BaseException as error:  # noqa: BLE001 - raised again where the writer sees it
+                    self._error = error
 
 
 class StoredPayload:
@@ -83,17 +135,20 @@ class StoredPayload:
         self._item = item
         self._filename = filename
 
-    def read(self) -> bytes:
+    def read(self) -> memoryview:
         """All of it, checked against its digest."""
-        try:
-            return self._objects.read(self._digest)
-        except DamageError as error:
-            raise type(error)(f"{self._item}: {error}") from error
+        with self._naming_the_item():
+            return self._objects.view(self._digest)
 
     def open(self) -> BinaryIO:
         """A file to read and seek in; what is read from it is not checked."""
-        try:
+        with self._naming_the_item():
             return self._objects.open(self._digest)
+
+    @contextlib.contextmanager
+    def _naming_the_item(self) -> Iterator[None]:
+        try:
+            yield
         except DamageError as error:
             raise type(error)(f"{self._item}: {error}") from error
 

@@ -108,7 +108,7 @@ class Tree(Generic[V]):
             return self
         editor = _Editor(self.load, salt)
         root = editor.edit_root(self.root, edits)
-        return Tree(self._kind, self._load_stored, root, {**self._fresh, **editor.made})
+        return Tree(self._kind, self._load_stored, root, {**self._fresh, **editor.fresh()})
 
     def diff(self, other: Tree[V]) -> list[Change[V]]:
         """The names at which `other` differs from this map, sorted.  Reads only nodes that differ."""
@@ -219,12 +219,17 @@ def _fit(refs: list[Ref], level: int) -> bool:
 
 
 class _Editor:
-    """One edit: it reads the nodes on the way, and keeps those it makes in `made`."""
+    """One edit: it reads the nodes on the way, and keeps those it makes."""
 
     def __init__(self, load: NodeLoader, salt: str) -> None:
-        self.made: dict[Digest, Node] = {}
+        self._made: dict[Digest, Node] = {}
+        self._read: set[Digest] = set()
         self._load_other = load
         self._salt = salt
+
+    def fresh(self) -> dict[Digest, Node]:
+        """What was made and was not there before."""
+        return {digest: node for digest, node in self._made.items() if digest not in self._read}
 
     def edit_root(self, root: Node, edits: list[_Edit]) -> Node:
         refs = self._edit(root, "", edits)
@@ -238,7 +243,10 @@ class _Editor:
         return root
 
     def _load(self, digest: Digest) -> Node:
-        return self.made.get(digest) or self._load_other(digest)
+        if digest in self._made:
+            return self._made[digest]
+        self._read.add(digest)
+        return self._load_other(digest)
 
     def _edit(self, node: Node, prefix: str, edits: list[_Edit]) -> list[Ref]:
         """The nodes, of the same level, that take the place of `node` in the region `prefix`."""
@@ -339,6 +347,6 @@ class _Editor:
 
     def _make(self, node: Node, prefix: str) -> Ref:
         digest = digest_of(encode(node))
-        self.made[digest] = node
+        self._made[digest] = node
         weight = len(node.refs) if node.level else len(node.entries)
         return Ref(prefix, weight, _count(node), digest)

@@ -30,12 +30,12 @@ class Needed(NamedTuple):
     by: str
 
 
-#: Around every read of the walk, with the object and what needs it.  One that swallows a
-#: DamageError makes the walk go on with the rest.
-Guard = Callable[[Digest, str], AbstractContextManager[Any]]
+#: Around every read of the walk, with the object (None for the record itself) and what needs it.
+#: One that swallows a DamageError makes the walk go on with the rest.
+Guard = Callable[[Digest | None, str], AbstractContextManager[Any]]
 
 
-def raising(_digest: Digest, _by: str) -> AbstractContextManager[None]:
+def raising(_digest: Digest | None, _by: str) -> AbstractContextManager[None]:
     """The guard of those who must see everything or nothing: the first damage ends the walk."""
     return contextlib.nullcontext()
 
@@ -45,29 +45,34 @@ class Walk:
 
     def __init__(self, guard: Guard = raising) -> None:
         self.needed: dict[Digest, Needed] = {}
+        self._visited: set[tuple[Role, Digest]] = set()
         self._guard = guard
 
     def state(self, state: State) -> None:
         """Walk everything that `state` needs, but for the map of condemned objects."""
-        for _leaf in self._nodes(state.retired, "the version numbers"):
+        for _leaf in self._leaves(state.retired, "the version numbers"):
             pass
         self.items(state.items, "")
-        for leaf in self._nodes(state.snapshots, "the list of snapshots"):
-            for name, ref in state.snapshots.values_of(leaf):
-                self._snapshot(name, ref, state)
+        by = "the list of snapshots"
+        for digest, leaf in self._leaves(state.snapshots, by):
+            with self._guard(digest, by):
+                for name, ref in state.snapshots.values_of(leaf):
+                    self._snapshot(name, ref, state)
 
     def condemned(self, state: State) -> None:
         """Walk the map of condemned objects.  Only the newest state's is ever read."""
-        for _leaf in self._nodes(state.condemned, "the condemned objects"):
+        for _leaf in self._leaves(state.condemned, "the condemned objects"):
             pass
 
-    def items(self, tree: Tree[Entry], suffix: str) -> None:
+    def items(self, tree: Tree[Entry], suffix: str, root: Digest | None = None) -> None:
         """Walk a map of items; `suffix` says which, after the words for an item."""
-        for leaf in self._nodes(tree, f"the items{suffix}"):
-            for name, entry in tree.values_of(leaf):
-                self._visit(
-                    entry.digest, Needed("payload", entry.size, f"item {name!r} version {entry.version}{suffix}")
-                )
+        by = f"the items{suffix}"
+        for digest, leaf in self._leaves(tree, by, root):
+            with self._guard(digest, by):
+                for name, entry in tree.values_of(leaf):
+                    self._visit(
+                        entry.digest, Needed("payload", entry.size, f"item {name!r} version {entry.version}{suffix}")
+                    )
 
     def _snapshot(self, name: str, ref: SnapshotRef, state: State) -> None:
         by = f"snapshot {name!r}"
@@ -79,12 +84,12 @@ class Walk:
                 self._visit(snapshot.environment, Needed("environment", None, by))
             if self._visit(snapshot.tree, Needed("node", None, by)):
                 with self._guard(snapshot.tree, by):
-                    self.items(state.snapshot_items(ref), f" of {by}")
+                    self.items(state.snapshot_items(ref), f" of {by}", snapshot.tree)
 
-    def _nodes(self, tree: Tree[Any], by: str) -> Iterator[Node]:
-        """The leaves of `tree` that were not visited before."""
+    def _leaves(self, tree: Tree[Any], by: str, root: Digest | None = None) -> Iterator[tuple[Digest | None, Node]]:
+        """The leaves of `tree` that were not visited before; its root is the object `root`, or in the record."""
         if not tree.root.level:
-            yield tree.root
+            yield root, tree.root
         waiting = list(tree.root.refs)
         while waiting:
             digest = waiting.pop().digest
@@ -93,11 +98,14 @@ class Walk:
                     node = tree.load(digest)
                     waiting.extend(node.refs)
                     if not node.level:
-                        yield node
+                        yield digest, node
 
     def _visit(self, digest: Digest, needed: Needed) -> bool:
-        """Note the object; whether it is new."""
-        if digest in self.needed:
+        """Note the object; whether it is new in that role."""
+        self.needed.setdefault(digest, needed)
+        # A payload may have the very bytes of a node or snapshot, which is to be looked into all the same.
+        visit = (needed.role, digest)
+        if visit in self._visited:
             return False
-        self.needed[digest] = needed
+        self._visited.add(visit)
         return True
