@@ -26,7 +26,7 @@ class Sink(Protocol):
 class Payload(Protocol):
     """A stored payload, to read."""
 
-    def read(self) -> bytes:
+    def read(self) -> Buffer:
         """All of it, checked against its digest."""
         ...
 
