@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator
 from typing import Any
 
-from datafolio.errors import ItemNotFoundError
+from datafolio.errors import InvalidNameError, ItemNotFoundError
 from datafolio.porcelain.reader import ItemReader
 
 __all__ = ["DataAccessor", "Item"]
@@ -71,6 +72,8 @@ class Item:
 class DataAccessor:
     """The items by attribute, or by key for names that are no identifiers."""
 
+    __slots__ = ("_reader",)
+
     def __init__(self, reader: ItemReader) -> None:
         """The items of what `reader` shows."""
         self._reader = reader
@@ -80,11 +83,11 @@ class DataAccessor:
         return Item(self._reader, name)
 
     def __getattr__(self, name: str) -> Item:
-        if name.startswith("__"):
+        if name.startswith("__") or name == "_reader":  # which an unfinished copy has not got yet
             raise AttributeError(name)
         try:
             return self[name]
-        except ItemNotFoundError as error:
+        except (ItemNotFoundError, InvalidNameError) as error:
             raise AttributeError(str(error)) from error
 
     def __iter__(self) -> Iterator[str]:
@@ -97,7 +100,7 @@ class DataAccessor:
         return name in self._reader
 
     def __dir__(self) -> list[str]:
-        return [name for name in self._reader.items if name.isidentifier()]
+        return [name for name in self._reader.items if name.isidentifier() and not keyword.iskeyword(name)]
 
     def _ipython_key_completions_(self) -> list[str]:
         return self._reader.items

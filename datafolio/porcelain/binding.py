@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from datafolio.backend import Key
 from datafolio.digest import Digest
-from datafolio.errors import ReadOnlyError, StorageError, UsageError
+from datafolio.errors import DamageError, ReadOnlyError, StorageError, UsageError
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
 from datafolio.store.gc import collect_if_due
 from datafolio.store.objects import ObjectStore, Source
@@ -30,12 +30,21 @@ T = TypeVar("T")
 class Binding:
     """One handle's view of a folio: the newest state, or, with `snapshot`, that snapshot's."""
 
-    def __init__(self, repository: Repository, *, read_only: bool, trust: bool, snapshot: str | None = None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        read_only: bool,
+        trust: bool,
+        snapshot: str | None = None,
+        batches: threading.local | None = None,
+    ) -> None:
         self.repository = repository
         self.read_only = read_only or snapshot is not None
         self.trust = trust
         self.snapshot = snapshot
-        self._batches = threading.local()
+        # Shared with the bindings to snapshots that are made of this one: they may be the batch's own.
+        self._batches = threading.local() if batches is None else batches
         self._dirty = threading.Event()
         self._finalizer = weakref.finalize(self, _finish, repository, self._dirty)
 
@@ -47,7 +56,7 @@ class Binding:
     def at_snapshot(self, name: str) -> Binding:
         """A binding to one snapshot of the same folio.  Raises SnapshotNotFoundError."""
         self.folio_view(lambda state: require_snapshot(state, name))
-        return Binding(self.repository, read_only=True, trust=self.trust, snapshot=name)
+        return Binding(self.repository, read_only=True, trust=self.trust, snapshot=name, batches=self._batches)
 
     def view(self, read: Callable[[State], T]) -> T:
         """What `read` makes of the state this handle shows, looked up afresh."""
@@ -83,13 +92,12 @@ class Binding:
         else:
             yield batch.stages.enter_context(payload)
 
-    def commit(self, operation: str, change: Change, payload: IncomingPayload | None = None) -> None:
-        """Make `change` durable with the payload it needs; inside a batch, when that ends."""
+    def commit(self, operation: str, change: Change, payloads: Mapping[Digest, Source] | None = None) -> None:
+        """Make `change` durable with the payloads it needs; inside a batch, when that ends."""
         self.require_writable()
-        payloads = {} if payload is None else {payload.digest(): payload.source()}
         batch = self._batch
         if batch is not None:
-            batch.add(operation, change, payloads)
+            batch.add(operation, change, payloads or {})
             return
         self.repository.commit(operation, change, payloads)
         self._dirty.set()
@@ -102,10 +110,14 @@ class Binding:
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
-        """Collect this thread's changes and commit them as one; on an exception, none.  Inner batches join in."""
+        """Collect this thread's changes and commit them as one; on an exception, none.
+
+        Inner batches join in; one that raises is taken back by itself.
+        """
         self.require_writable()
         if self._batch is not None:
-            yield
+            with self._batch.savepoint():
+                yield
             return
         with contextlib.ExitStack() as stages:
             batch = self._batches.current = _Batch(self.repository, stages)
@@ -150,6 +162,17 @@ class _Batch:
         self.operations.append(operation)
         self.state = state
 
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Take back what was added inside the block if it raises."""
+        state, count = self.state, len(self._changes)
+        try:
+            yield
+        except BaseException:
+            self.state = state
+            del self._changes[count:], self.operations[count:]
+            raise
+
     def apply(self, state: State) -> State:
         for change in self._changes:
             state = change(state)
@@ -168,5 +191,5 @@ def _finish(repository: Repository, dirty: threading.Event) -> None:
 
 def _write_views(repository: Repository, *, last_chance: bool) -> None:
     # What was committed is durable whether or not the copies for people can be written too.
-    with contextlib.suppress(StorageError):
+    with contextlib.suppress(StorageError, DamageError):
         write_views(repository, last_chance=last_chance)

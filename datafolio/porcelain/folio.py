@@ -97,6 +97,7 @@ class DataFolio(ItemReader, ItemWriter):
     @property
     def metadata(self) -> Metadata:
         """A dict that saves itself: each change is durable when its statement is done."""
+        self._metadata.refresh()
         return self._metadata
 
     @metadata.setter

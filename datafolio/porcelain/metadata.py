@@ -1,4 +1,4 @@
-"""Metadata: dicts and lists that save themselves.
+"""Metadata: dicts, lists and sets that save themselves.
 
 A change is committed as what it is, a call of a method at a path (``["history"].append(3)``), and
 made on the newest metadata there are.  So changes by several writers meet in the log without undoing
@@ -7,8 +7,10 @@ each other, even inside one nested value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
 
 from datafolio.canonical import pack, unpack
 from datafolio.errors import ConflictError
@@ -17,8 +19,6 @@ from datafolio.store.changes import set_metadata
 from datafolio.store.state import State
 
 __all__ = ["Metadata"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 Path = tuple[Any, ...]
 
@@ -30,6 +30,9 @@ class _Root:
         self._binding = binding
         self._packed: Mapping[str, Any] | None = None
         self._plain: dict[Any, Any] = {}
+        #: Held while what a container shows is brought up to date and read.
+        self.lock = threading.RLock()
+        self._thread = threading.local()
 
     def newest(self) -> dict[Any, Any]:
         """The metadata as they are now, plain."""
@@ -39,19 +42,32 @@ class _Root:
             self._packed = packed
         return self._plain
 
-    def call(self, path: Path, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a method of the container at `path`, durably.  What it raises leaves all as it was."""
+    def call(self, kind: type[Any], path: Path, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a method of the `kind` at `path`, durably.  What it raises leaves all as it was."""
+        self._thread.settled = None
         result = None
 
         def change(state: State) -> State:
             nonlocal result
             plain = unpack(state.metadata)
-            container = _at(plain, path)
-            result = getattr(type(container), method)(container, *args, **kwargs)
+            result = getattr(kind, method)(_at(plain, path, kind), *args, **kwargs)
             return set_metadata(state, pack(plain, "metadata"))
 
         self._binding.commit(_words(path, method, args), change)
         return result
+
+    def settle(self, path: Path, container: _Tracked) -> _Tracked:
+        """Remember that this thread's last change was an in-place operator's, on the `container` at `path`."""
+        self._thread.settled = (path, container)
+        return container
+
+    def is_settled(self, path: Path, value: Any) -> bool:
+        """Whether setting `path` to `value` is only the second half of ``metadata["runs"] += [run]``.
+
+        The first half has saved it; doing the second could undo what another writer did in between.
+        """
+        settled = getattr(self._thread, "settled", None)
+        return settled is not None and settled[0] == path and settled[1] is value
 
     def replace(self, contents: dict[Any, Any]) -> None:
         """Make `contents` the whole of the metadata, durably."""
@@ -59,17 +75,15 @@ class _Root:
         self._binding.commit("replace metadata", lambda state: set_metadata(state, packed))
 
 
-def _at(plain: Any, path: Path) -> Any:
-    for depth, key in enumerate(path):
+def _at(plain: Any, path: Path, kind: type[Any]) -> Any:
+    for key in path:
         try:
             plain = plain[key]
         except (LookupError, TypeError):
             plain = None
-        if not isinstance(plain, (dict, list)):
-            place = "".join(f"[{part!r}]" for part in path[: depth + 1])
-            raise ConflictError(
-                f"metadata{place} is no longer a dict or list; it was changed elsewhere, so read it again"
-            )
+    if type(plain) is not kind:
+        place = "metadata" + "".join(f"[{part!r}]" for part in path)
+        raise ConflictError(f"{place} is no longer a {kind.__name__}; it was changed elsewhere, so read it again")
     return plain
 
 
@@ -83,39 +97,51 @@ def _words(path: Path, method: str, args: tuple[Any, ...]) -> str:
 
 
 class _Tracked:
-    """A dict or list at a path inside the metadata.  A mixin."""
+    """A dict, list or set at a path inside the metadata.  A mixin."""
 
+    _kind: ClassVar[type[Any]]
     _root: _Root
     _path: Path
+
+    def __init__(self, root: _Root, path: Path, value: Any) -> None:
+        super().__init__()
+        self._root = root
+        self._path = path
+        self._fill(value)
 
     def _fill(self, value: Any) -> None:
         raise NotImplementedError
 
     def _refresh(self) -> None:
         """Take over what is at the path now, if it is still of this kind."""
-        try:
-            value = _at(self._root.newest(), self._path)
-        except ConflictError:
-            return
-        if isinstance(value, dict) is isinstance(self, dict):
-            self._fill(value)
+        with self._root.lock, contextlib.suppress(ConflictError):
+            self._fill(_at(self._root.newest(), self._path, self._kind))
 
     def _wrap(self, key: Any, value: Any) -> Any:
-        if type(value) is dict:
-            return _TrackedDict(self._root, (*self._path, key), value)
-        if type(value) is list:
-            return _TrackedList(self._root, (*self._path, key), value)
-        return value
+        return _tracked(self._root, (*self._path, key), value)
+
+
+def _tracked(root: _Root, path: Path, value: Any) -> Any:
+    """`value` such that changes inside it are saved."""
+    kind = _KINDS.get(type(value))
+    if kind is not None:
+        return kind(root, path, value)
+    if type(value) is tuple:
+        return tuple([_tracked(root, (*path, index), item) for index, item in enumerate(value)])
+    return value
+
+
+_IN_PLACE = frozenset({"__iadd__", "__imul__", "__ior__", "__iand__", "__isub__", "__ixor__"})
 
 
 def _writes(method: str) -> Any:
     """A method that changes the container: made durable first, and shown here after."""
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = self._root.call(self._path, method, tuple(_plain(arg) for arg in args), _plain(kwargs))
+        result = self._root.call(self._kind, self._path, method, tuple(_plain(arg) for arg in args), _plain(kwargs))
         self._refresh()
         # An in-place operator returns the container itself.
-        return self if method in {"__iadd__", "__imul__", "__ior__"} else result
+        return self._root.settle(self._path, self) if method in _IN_PLACE else result
 
     call.__name__ = method
     return call
@@ -123,26 +149,20 @@ def _writes(method: str) -> Any:
 
 def _plain(value: Any) -> Any:
     """`value` without any tracking, as a user would have written it."""
-    if isinstance(value, _TrackedDict):
+    if type(value) is dict or isinstance(value, _TrackedDict):
         return {key: _plain(item) for key, item in dict.items(value)}
-    if isinstance(value, _TrackedList):
-        return [_plain(item) for item in list.__iter__(value)]
-    if type(value) is dict:
-        return {key: _plain(item) for key, item in value.items()}
-    if type(value) is list or isinstance(value, Iterator):
+    if type(value) is list or isinstance(value, (_TrackedList, Iterator)):
         # An iterator can be read once, and a change may have to be made again.
         return [_plain(item) for item in value]
-    return value
+    if type(value) is tuple:
+        return tuple([_plain(item) for item in value])
+    return set(value) if isinstance(value, _TrackedSet) else value
 
 
 class _TrackedDict(_Tracked, dict[Any, Any]):
     """A dict inside the metadata."""
 
-    def __init__(self, root: _Root, path: Path, value: dict[Any, Any]) -> None:
-        super().__init__()
-        self._root = root
-        self._path = path
-        self._fill(value)
+    _kind = dict
 
     def _fill(self, value: dict[Any, Any]) -> None:
         if list(dict.keys(self)) != list(value):  # else a loop over the keys may be under way
@@ -161,8 +181,12 @@ class _TrackedDict(_Tracked, dict[Any, Any]):
     def __deepcopy__(self, memo: Any) -> dict[Any, Any]:
         return self.copy()
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if not self._root.is_settled((*self._path, key), value):
+            self._set(key, value)
+
     __copy__ = copy
-    __setitem__ = _writes("__setitem__")
+    _set = _writes("__setitem__")
     __delitem__ = _writes("__delitem__")
     __ior__ = _writes("__ior__")
     update = _writes("update")
@@ -172,7 +196,7 @@ class _TrackedDict(_Tracked, dict[Any, Any]):
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """The value at `key`, which becomes `default` if there is none."""
-        self._root.call(self._path, "setdefault", (key, _plain(default)), {})
+        self._root.call(dict, self._path, "setdefault", (key, _plain(default)), {})
         self._refresh()
         return self[key]
 
@@ -180,11 +204,7 @@ class _TrackedDict(_Tracked, dict[Any, Any]):
 class _TrackedList(_Tracked, list[Any]):
     """A list inside the metadata."""
 
-    def __init__(self, root: _Root, path: Path, value: list[Any]) -> None:
-        super().__init__()
-        self._root = root
-        self._path = path
-        self._fill(value)
+    _kind = list
 
     def _fill(self, value: list[Any]) -> None:
         list.__setitem__(self, slice(None), [self._wrap(index, item) for index, item in enumerate(value)])
@@ -200,8 +220,13 @@ class _TrackedList(_Tracked, list[Any]):
     def __deepcopy__(self, memo: Any) -> list[Any]:
         return self.copy()
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        place = index + len(self) if isinstance(index, int) and index < 0 else index
+        if not self._root.is_settled((*self._path, place), value):
+            self._set(index, value)
+
     __copy__ = copy
-    __setitem__ = _writes("__setitem__")
+    _set = _writes("__setitem__")
     __delitem__ = _writes("__delitem__")
     __iadd__ = _writes("__iadd__")
     __imul__ = _writes("__imul__")
@@ -215,12 +240,58 @@ class _TrackedList(_Tracked, list[Any]):
     reverse = _writes("reverse")
 
 
+class _TrackedSet(_Tracked, set[Any]):
+    """A set inside the metadata."""
+
+    _kind = set
+
+    def _fill(self, value: set[Any]) -> None:
+        set.clear(self)
+        set.update(self, value)
+
+    def copy(self) -> set[Any]:
+        """A plain set with the same members, which saves nothing."""
+        return set(self)
+
+    def __reduce__(self) -> Any:
+        return set, (list(self),)
+
+    def __repr__(self) -> str:
+        return repr(set(self))
+
+    def __deepcopy__(self, memo: Any) -> set[Any]:
+        return self.copy()
+
+    __copy__ = copy
+    __ior__ = _writes("__ior__")
+    __iand__ = _writes("__iand__")
+    __isub__ = _writes("__isub__")
+    __ixor__ = _writes("__ixor__")
+    add = _writes("add")
+    discard = _writes("discard")
+    remove = _writes("remove")
+    pop = _writes("pop")
+    clear = _writes("clear")
+    update = _writes("update")
+    difference_update = _writes("difference_update")
+    intersection_update = _writes("intersection_update")
+    symmetric_difference_update = _writes("symmetric_difference_update")
+
+
+_KINDS: dict[type[Any], type[_TrackedDict | _TrackedList | _TrackedSet]] = {
+    dict: _TrackedDict,
+    list: _TrackedList,
+    set: _TrackedSet,
+}
+
+
 def _reads(method: str) -> Any:
     """A method that reads the metadata, as they are now."""
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        self._refresh_if_changed()
-        return getattr(dict, method)(self, *args, **kwargs)
+        with self._root.lock:
+            self.refresh()
+            return getattr(dict, method)(self, *args, **kwargs)
 
     call.__name__ = method
     return call
@@ -229,8 +300,9 @@ def _reads(method: str) -> Any:
 class Metadata(_TrackedDict):
     """A folio's metadata: a dict that saves itself.
 
-    Every change is durable when the statement that makes it is done, inside nested dicts and lists
-    too, and every read shows what any handle has written by then.  Values are what
+    Every change is durable when the statement that makes it is done, inside nested dicts, lists
+    and sets too, and every read shows what any handle has written by then.  So a loop, or ``dict(...)``,
+    looks anew at each key, while `copy` gives all of them as they were at one moment.  Values are what
     `datafolio.canonical` can hold: text, numbers (NaN, infinities and large integers among them),
     None, dates, paths, bytes, and lists, tuples, sets and dicts of these; anything else is refused by
     name with UnsupportedValueError, and nothing is changed.
@@ -241,10 +313,15 @@ class Metadata(_TrackedDict):
         self._shown: dict[Any, Any] = {}
         super().__init__(_Root(binding), (), self._shown)
 
-    def _refresh_if_changed(self) -> None:
-        newest = self._root.newest()
-        if newest is not self._shown:
-            self._fill(newest)
+    def refresh(self) -> None:
+        """Show what has been written by now.
+
+        Every method does so by itself, but C code that knows a dict when it sees one looks past them.
+        """
+        with self._root.lock:
+            newest = self._root.newest()
+            if newest is not self._shown:
+                self._fill(newest)
 
     def _fill(self, value: dict[Any, Any]) -> None:
         self._shown = value
@@ -273,7 +350,10 @@ class Metadata(_TrackedDict):
 
     def copy(self) -> dict[Any, Any]:
         """A plain dict with the same contents, which saves nothing."""
-        self._refresh_if_changed()
+        self.refresh()
         return super().copy()
+
+    def __reduce__(self) -> Any:
+        return dict, (self.copy(),)
 
     __copy__ = copy

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from datafolio.backend import LocalBackend
+from datafolio.backend.local import STAGING
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError, UsageError
 from datafolio.store.repository import FOLIO_FILE, Repository
 
 __all__ = ["bind_path", "init_folio", "open_folio", "open_or_create", "shortest"]
 
 #: What a folio keeps in its directory, besides a README.
-_OWN_NAMES = frozenset({"folio.json", "log", "objects", "tmp", "items.json", "snapshots.json"})
+_OWN_NAMES = frozenset({"folio.json", "log", "objects", STAGING, "items.json", "snapshots.json"})
+#: How the staging folder's files are named.
+_STAGED = re.compile(r"[0-9a-f]{32}")
 
 
 def bind_path(path: str | os.PathLike[str]) -> Path:
@@ -45,8 +49,8 @@ def open_or_create(path: Path) -> Repository:
 
     Raises DestinationExistsError, and writes nothing, for anything else.
     """
-    # A process that is making the folio right now has its staging folder there first.
-    if not _is_folio(path) and not set(_entries(path)) <= {"tmp"}:
+    # In this order: another process may make the folio between the two.
+    if not _is_free(path) and not _is_folio(path):
         raise DestinationExistsError(
             f"{path} is no folio: {_what_is(path)}; choose another path, or make a folio "
             f"beside what is there with `datafolio init {path}`"
@@ -75,23 +79,33 @@ def _is_folio(path: Path) -> bool:
     return os.path.lexists(path / FOLIO_FILE)
 
 
+def _is_free(path: Path) -> bool:
+    """Whether there is nothing at `path`, or an empty directory, or what the making of a folio begins with."""
+    entries = _entries(path)
+    staging = path / STAGING
+    return not entries or (
+        entries == [STAGING] and os.path.isdir(staging) and all(map(_STAGED.fullmatch, _entries(staging)))
+    )
+
+
 def _entries(path: Path) -> list[str]:
     try:
         return os.listdir(path)
     except FileNotFoundError:
         return []
     except NotADirectoryError:
+        place = "is" if os.path.exists(path) else "is below"
         raise DestinationExistsError(
-            f"{path} is a file, and a folio is a directory; choose another path (`datafolio init` makes a folio)"
+            f"{path} {place} a file, and a folio is a directory; choose another path (`datafolio init` makes a folio)"
         ) from None
     except OSError as error:
         raise StorageError(f"looking into {path}: {error.strerror}") from error
 
 
 def _what_is(path: Path) -> str:
-    if not path.exists():
+    if not os.path.exists(path):
         return "there is nothing there"
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return "that is a file"
     return (
         f"the directory has other things in it and no {FOLIO_FILE}" if any(path.iterdir()) else "the directory is empty"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from datafolio.errors import FormatError, ItemTypeError, UntrustedError
+from datafolio.errors import FormatError, InvalidNameError, ItemTypeError, UntrustedError
 from datafolio.items import by_tag
 from datafolio.porcelain.binding import Binding
 from datafolio.porcelain.describe import contents_by_type
@@ -139,7 +139,11 @@ class ItemReader:
 
     def __contains__(self, name: object) -> bool:
         """Whether there is an item of that name."""
-        return isinstance(name, str) and self._binding.view(lambda state: name in state.items)
+        try:
+            known = check_item_name(name)
+        except InvalidNameError:
+            return False
+        return self._binding.view(lambda state: known in state.items)
 
     def __len__(self) -> int:
         """The number of items."""

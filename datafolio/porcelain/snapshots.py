@@ -8,11 +8,13 @@ from typing import Any
 
 from datafolio.canonical import unpack
 from datafolio.digest import Digest
+from datafolio.errors import InvalidNameError
 from datafolio.porcelain.binding import Binding
 from datafolio.porcelain.describe import Description
 from datafolio.porcelain.reader import ItemReader
 from datafolio.store.changes import require_snapshot
 from datafolio.store.model import SnapshotRef
+from datafolio.store.names import check_snapshot_name
 from datafolio.store.state import State
 
 __all__ = ["SnapshotView", "Snapshots", "list_infos", "snapshot_info"]
@@ -136,7 +138,11 @@ class Snapshots(Mapping[str, SnapshotView]):
         return self._binding.folio_view(lambda state: len(state.snapshots))
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._binding.folio_view(lambda state: name in state.snapshots)
+        try:
+            known = check_snapshot_name(name)
+        except InvalidNameError:
+            return False
+        return self._binding.folio_view(lambda state: known in state.snapshots)
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)

@@ -140,10 +140,11 @@ class ItemWriter:
         self._check_free(name, made_from, overwrite=overwrite)
         with self._binding.incoming() as payload:
             encoded = item_type.encode(value, payload)
+            digest, source = payload.finish()
             new = NewItem(
                 type=item_type.tag,
                 type_version=item_type.version,
-                digest=payload.digest(),
+                digest=digest,
                 size=payload.size,
                 suffix=encoded.suffix,
                 created_at=utc_now(),
@@ -154,7 +155,7 @@ class ItemWriter:
             self._binding.commit(
                 f"add {item_type.tag} {name!r}",
                 lambda state: put_item(state, name, new, overwrite=overwrite),
-                payload,
+                {digest: source},
             )
 
     def _check_free(self, name: str, inputs: tuple[str, ...], *, overwrite: bool) -> None:
