@@ -106,6 +106,7 @@ def read_fields(payload: Payload, fields: Sequence[str]) -> Any:
     """The pyarrow Table of `fields`; of the file no other columns are read."""
     import pyarrow.parquet as pq
 
+    names = list(dict.fromkeys(fields))
     with payload.open() as file, understood():
         # A field called "a.b" is read too where "a" is asked for, as Parquet's paths are written so.
-        return pq.ParquetFile(file).read(columns=list(fields)).select(list(fields))
+        return pq.ParquetFile(file).read(columns=names).select(names)

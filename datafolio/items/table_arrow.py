@@ -37,7 +37,14 @@ def arrow_stream(value: Any) -> Stream:
     schema = reader.schema
     info = ArrowInfo("arrow", _lossy_schema(schema))
     dtypes = [str(field.type) for field in schema]
-    return Stream(_with_info(schema, info), _batches(reader), schema.names, dtypes, "arrow")
+    pieces = _batches(reader) if schema.names else _no_batches(reader)
+    return Stream(_with_info(schema, info), pieces, schema.names, dtypes, "arrow")
+
+
+def _no_batches(reader: Any) -> Iterator[Any]:
+    if any(batch.num_rows for batch in reader):
+        raise UnsupportedValueError("the table has rows and no columns, which Parquet can't keep; add a column")
+    return iter(())
 
 
 def _batches(reader: Any) -> Iterator[Any]:
@@ -119,6 +126,7 @@ def _polars_empty(frame: Any) -> Any:
     for name, dtype in frame.schema.items():
         try:
             empty = frame.select(name).clear()
+            empty.write_ipc(io.BytesIO())
             sink = pa.BufferOutputStream()
             pq.write_table(_polars_to_arrow(empty), sink)
             back = _from_arrow(pq.read_table(pa.BufferReader(sink.getvalue())), {name: dtype})
@@ -151,10 +159,9 @@ def to_polars(table: Any, info: TableInfo | None) -> Any:
             "polars is not installed; install it with: pip install 'datafolio[polars]'"
         ) from error
     table = _for_polars(table.replace_schema_metadata(None))
-    schema = None
-    if isinstance(info, ArrowInfo) and info.polars is not None:
-        schema = pl.read_ipc(io.BytesIO(base64.b64decode(info.polars, validate=True))).schema
+    text = info.polars if isinstance(info, ArrowInfo) else None
     try:
+        schema = None if text is None else pl.read_ipc(io.BytesIO(base64.b64decode(text, validate=True))).schema
         return _from_arrow(table, schema)
     except _polars_errors() as error:
         raise FormatError(f"polars can't read the table: {error}") from error

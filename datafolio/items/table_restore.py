@@ -149,6 +149,8 @@ def _categorical(chunked: Any, restore: Category) -> Any:
     import pyarrow as pa
 
     categories = unpack_labels(restore.categories)
+    if not categories.is_unique:
+        raise FormatError("the table has a column with the same category twice")
     if pa.types.is_dictionary(chunked.type):
         codes = _dictionary_codes(chunked, categories, restore)
     else:

@@ -45,7 +45,10 @@ def contents_by_type(state: State) -> dict[str, list[str]]:
 def describe(state: State, title: str) -> Description:
     """The state in a few lines: its items by type, its metadata, its snapshots."""
     entries = dict(state.items.items())
-    lines = [printable(title), f"{len(entries)} items, {format_size(sum(e.size for e in entries.values()))}"]
+    lines = [
+        printable(title),
+        f"{len(entries)} item{'' if len(entries) == 1 else 's'}, {format_size(sum(e.size for e in entries.values()))}",
+    ]
     for plural, names in contents_by_type(state).items():
         if names:
             lines += [

@@ -35,6 +35,7 @@ def export_snapshot(repository: Repository, state: State, name: str, directory: 
     for item, entry in items:
         payload = repository.payload(entry.digest, item=f"item {item!r} version {entry.version}", filename=names[item])
         written.append(payload.copy_to(directory / names[item]))
+    info["metadata_snapshot"] = pack(info["metadata_snapshot"], "metadata")
     manifest = {**info, "items": {item: _manifest_entry(entry, names[item]) for item, entry in items}}
     written.append(_write(directory / MANIFEST, manifest))
     return written
@@ -74,7 +75,7 @@ def _manifest_entry(entry: Entry, file: str) -> dict[str, Any]:
 
 def _write(path: Path, document: dict[str, Any]) -> Path:
     try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(pack(document, path.name)), indent=2) + b"\n")
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     except OSError as error:
         raise StorageError(f"writing {path}: {error.strerror}") from error
     return path

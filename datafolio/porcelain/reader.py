@@ -123,19 +123,11 @@ class ItemReader:
 
     def get_item_info(self, name: str) -> dict[str, Any]:
         """What a listing knows of the item: type, version, size in bytes, digest, times, inputs, facts."""
-        entry = self._entry(name)
-        return {
-            "name": name,
-            "type": entry.type,
-            "version": entry.version,
-            "filename": filename(name, entry),
-            "size": entry.size,
-            "digest": entry.digest,
-            "created_at": entry.created_at,
-            "description": entry.description,
-            "inputs": list(entry.inputs),
-            **entry.facts,
-        }
+        return _info(name, self._entry(name))
+
+    def list_items(self) -> list[dict[str, Any]]:
+        """`get_item_info` of every item, by name, as they were at one moment."""
+        return [_info(name, entry) for name, entry in self._binding.view(lambda state: state.items.items())]
 
     def __contains__(self, name: object) -> bool:
         """Whether there is an item of that name."""
@@ -183,6 +175,21 @@ class ItemReader:
     def _payload(self, name: str, entry: Entry) -> StoredPayload:
         where = f"item {name!r} version {entry.version}"
         return self._binding.repository.payload(entry.digest, item=where, filename=filename(name, entry))
+
+
+def _info(name: str, entry: Entry) -> dict[str, Any]:
+    own = {
+        "name": name,
+        "type": entry.type,
+        "version": entry.version,
+        "filename": filename(name, entry),
+        "size": entry.size,
+        "digest": entry.digest,
+        "created_at": entry.created_at,
+        "description": entry.description,
+        "inputs": list(entry.inputs),
+    }
+    return {**own, **{fact: value for fact, value in entry.facts.items() if fact not in own}}
 
 
 def _require_type(name: str, entry: Entry, tags: tuple[str, ...]) -> None:

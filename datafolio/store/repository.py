@@ -129,6 +129,8 @@ class Repository:
                 # A missing object is damage, unless a collection came between.
                 if isinstance(error, MissingObjectError) and self.tip() is tip:
                     raise
+                if isinstance(error, KeyExistsError):
+                    self._look_again()
                 time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))  # noqa: S311 - no secret
                 continue
             self.log.trim(logged.record.seq)
@@ -177,6 +179,12 @@ class Repository:
                 f"if it was being copied or made when that stopped, copy it again"
             )
         return logged
+
+    def _look_again(self) -> None:
+        """Find the newest record from nothing: the one that this handle took for it may have been changed in place."""
+        with self._lock:
+            logged = self._newest()
+            self._tip = Tip(logged, self.state_of(logged))
 
     def _adopt(self, logged: Logged, state: State | None = None) -> Tip:
         with self._lock:

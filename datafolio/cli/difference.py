@@ -1,0 +1,36 @@
+"""What differs, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from datafolio.cli.render import count, format_value, line
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["difference_lines", "is_empty"]
+
+_KINDS = (
+    ("added_items", "+", "green"),
+    ("removed_items", "-", "red"),
+    ("modified_items", "~", "yellow"),
+)
+
+
+def is_empty(difference: Mapping[str, Any]) -> bool:
+    """Whether nothing differs."""
+    return not (difference["metadata_changes"] or any(difference[key] for key, _, _ in _KINDS))
+
+
+def difference_lines(difference: Mapping[str, Any]) -> Iterator[Text]:
+    """A line for each item and each key of the metadata that differs, and one for all that is the same."""
+    for key, sign, style in _KINDS:
+        for name in difference[key]:
+            yield line((f"{sign} ", style), (name, style))
+    for key, (old, new) in difference["metadata_changes"].items():
+        values = f"{format_value(old)} -> {format_value(new)}"
+        yield line(("~ ", "yellow"), (f"metadata {key}", "yellow"), (f": {values}", ""))
+    same = count(len(difference["shared_items"]), "item")
+    yield line((f"no differences in {same}" if is_empty(difference) else f"{same} unchanged", "dim"))

@@ -1,0 +1,114 @@
+"""Which folio a command is about, and the options that commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from datafolio.errors import FolioError, FolioNotFoundError, UsageError
+from datafolio.porcelain.folio import DataFolio
+
+__all__ = [
+    "BaseSnapshot",
+    "ExitCode",
+    "Json",
+    "NewSnapshot",
+    "OldSnapshot",
+    "SnapshotName",
+    "Target",
+    "Yes",
+    "find_target",
+    "reading",
+    "target_of",
+    "writing",
+]
+
+_TRUST = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The folio that the command line, the environment or the current directory names."""
+
+    path: str
+    named_by: Literal["--folio", "DATAFOLIO_PATH", "the current directory"]
+    #: Whether items that run code when they are read may be read.
+    trust: bool
+
+    def open(self, *, read_only: bool) -> DataFolio:
+        """Raises FolioNotFoundError, and makes nothing, where there is none."""
+        try:
+            return DataFolio.open(self.path, read_only=read_only, trust=self.trust)
+        except FolioNotFoundError as error:
+            raise self.explained(error) from error
+
+    def explained(self, error: FolioNotFoundError) -> FolioNotFoundError:
+        """`error`, with how to name another folio if nobody named this one, and who did if it was the environment."""
+        if self.named_by == "the current directory":
+            return FolioNotFoundError(f"{error}; to work with one elsewhere, use --folio PATH or set DATAFOLIO_PATH")
+        if self.named_by == "DATAFOLIO_PATH":
+            return FolioNotFoundError(f"{error} (the path comes from DATAFOLIO_PATH)")
+        return error
+
+
+def find_target(folio: str | None, environment: Mapping[str, str]) -> Target:
+    """The option's folio, else that of DATAFOLIO_PATH, else the current directory's."""
+    word = environment.get("DATAFOLIO_TRUST", "").strip().lower()
+    if word not in _TRUST:
+        raise UsageError(f"DATAFOLIO_TRUST is {word!r}; set it to 0 or 1")
+    if folio is not None:
+        return Target(folio, "--folio", _TRUST[word])
+    if named := environment.get("DATAFOLIO_PATH"):
+        return Target(named, "DATAFOLIO_PATH", _TRUST[word])
+    return Target(os.curdir, "the current directory", _TRUST[word])
+
+
+def target_of(context: typer.Context) -> Target:
+    """The folio of the command that is running."""
+    target = context.obj
+    assert isinstance(target, Target)
+    return target
+
+
+def reading(context: typer.Context) -> DataFolio:
+    """The folio, to look at: nothing in it is written."""
+    return target_of(context).open(read_only=True)
+
+
+def writing(context: typer.Context) -> DataFolio:
+    """The folio, to change."""
+    return target_of(context).open(read_only=False)
+
+
+def _complete_snapshot(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of snapshots that begin so; none where there is no folio that can be read."""
+    try:
+        target = find_target(ctx.find_root().params.get("folio"), os.environ)
+        names = list(target.open(read_only=True).snapshots)
+    except FolioError:
+        return []
+    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
+
+
+SnapshotName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The snapshot's name.", autocompletion=_complete_snapshot)
+]
+OldSnapshot = Annotated[
+    str, typer.Argument(metavar="OLD", help="The snapshot to start from.", autocompletion=_complete_snapshot)
+]
+NewSnapshot = Annotated[
+    str, typer.Argument(metavar="NEW", help="The snapshot to compare with it.", autocompletion=_complete_snapshot)
+]
+BaseSnapshot = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME", help="The snapshot to start from; by default the newest.", autocompletion=_complete_snapshot
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, not even on a terminal.")]
+ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if there are differences.")]
