@@ -25,7 +25,8 @@ def test_every_public_attribute_of_datafolio_is_in_the_reference(name: str) -> N
 
 @pytest.mark.parametrize("name", errors.__all__)
 def test_every_error_is_in_the_reference_with_its_exit_code(name: str) -> None:
-    row = next(line for line in API.splitlines() if line.startswith("|") and f"`{name}`" in line)
+    table = API.partition("## Errors")[2]
+    row = next(line for line in table.splitlines() if line.startswith("|") and f"`{name}`" in line)
     assert row.split("|")[2].strip() == str(getattr(errors, name).exit_code)
 
 
