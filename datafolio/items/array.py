@@ -150,4 +150,4 @@ def _write_slowly(value: Any, sink: Sink) -> None:
 
 def _dtype_text(dtype: Any) -> str:
     text = str(dtype)
-    return text if len(text) <= 200 else text[:199] + "…"  # noqa: PLR2004 - a listing's worth
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -24,8 +24,9 @@ def kept_type(wanted: Any) -> Any:
     import pyarrow as pa
 
     try:
-        empty = _round_trip(pa.table({"": pa.array([], type=wanted)})).column(0)
-        return empty.type if identical(cast_back(empty, wanted).type, wanted) else None
+        # With a null, since older versions of pyarrow can't read back the fixed-size lists with nulls that they write.
+        back = _round_trip(pa.table({"": pa.array([None], type=wanted)})).column(0)
+        return back.type if identical(cast_back(back, wanted).type, wanted) else None
     except (pa.ArrowException, FormatError, NotImplementedError, TypeError):
         return None
 

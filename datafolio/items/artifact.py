@@ -58,7 +58,7 @@ class ArtifactType(ItemType):
 
 def _path(value: Any) -> str:
     try:
-        path = os.fspath(value)
+        path: str | bytes = os.fspath(value)
     except TypeError as error:
         raise UnsupportedValueError(f"an artifact is the path of a file, not a {type(value).__qualname__}") from error
     if isinstance(path, bytes):

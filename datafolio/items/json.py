@@ -32,7 +32,7 @@ class JsonType(ItemType):
         return Encoded(".json", facts)
 
     def decode(self, payload: Payload, facts: Mapping[str, Any], **options: Any) -> Any:  # noqa: ARG002 - the contract's
-        return canonical.decode(payload.read())
+        return canonical.decode(memoryview(payload.read()))
 
 
 def _is_numpy_scalar(kind: type) -> bool:

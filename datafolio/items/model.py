@@ -48,10 +48,11 @@ class ModelType(ItemType):
         data = payload.read()
         kind = facts.get("class", "object")
         try:
-            return pickle.loads(data)  # noqa: S301 - `runs_code`: who calls this has asked whether the folio is trusted
+            return pickle.loads(data)  # noqa: S301 - `runs_code`: the caller has asked whether the folio is trusted
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
-                f"reading the {kind} needs the module {error.name!r}, which is not installed here; install the package that has it"
+                f"reading the {kind} needs the module {error.name!r}, which is not installed here; "
+                f"install the package that has it"
             ) from error
         except (ImportError, AttributeError) as error:
             raise MissingDependencyError(

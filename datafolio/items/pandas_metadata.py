@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from datafolio.items.table_index import levels_of
 from datafolio.items.table_schema import Nullable, PandasInfo, RangeLabels, Restore, Text
 
 __all__ = ["PANDAS_KEY", "pandas_metadata"]
@@ -60,8 +61,7 @@ def _levels(table: Any, frame: Any, info: PandasInfo) -> list[dict[str, Any]]:
     if isinstance(info.index, RangeLabels):
         return []
     described = []
-    for position, level in enumerate(info.index.levels):
-        values = frame.index.get_level_values(position) if info.index.multi else frame.index
+    for values, level in zip(levels_of(frame.index), info.index.levels, strict=True):
         column = _column(level.field, table.column(level.field), level.restore, values.dtype)
         described.append(column | {"name": None if values.name is None else level.field})
     return described
@@ -95,4 +95,4 @@ def _kind(chunked: Any, restore: Restore) -> tuple[str, dict[str, Any] | None]:
 
 def _category_count(restore: Restore) -> int:
     labels = getattr(restore, "categories", None)
-    return len(getattr(labels, "values", None) or [])
+    return len(getattr(labels, "json", None) or [])

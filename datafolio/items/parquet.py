@@ -12,7 +12,7 @@ from datafolio.items.sinkfile import SinkFile
 if TYPE_CHECKING:
     from datafolio.items.base import Payload, Sink
 
-__all__ = ["read_fields", "read_schema", "read_whole", "understood", "write_pieces"]
+__all__ = ["opened", "read_fields", "read_whole", "understood", "write_pieces"]
 
 # A row group: pyarrow's own number of rows, and a bound on the memory for wide rows.
 ROWS = 1 << 20
@@ -20,7 +20,7 @@ _BYTES = 1 << 27
 
 
 def write_pieces(schema: Any, pieces: Iterable[Any], sink: Sink) -> int:
-    """Write the Tables `pieces`, all of `schema` but for its metadata, with pyarrow's default options; the number of rows."""
+    """Write the Tables `pieces`, all of `schema` but for its metadata, with pyarrow's defaults; the number of rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,19 +94,17 @@ def read_whole(payload: Payload) -> Any:
         return pq.ParquetFile(pa.BufferReader(data)).read()
 
 
-def read_schema(payload: Payload) -> Any:
-    """The Arrow schema, for which only the file's end is read."""
+@contextmanager
+def opened(payload: Payload) -> Iterator[Any]:
+    """The payload as a pyarrow ParquetFile, of which only the end is read at first."""
     import pyarrow.parquet as pq
 
     with payload.open() as file, understood():
-        return pq.ParquetFile(file).schema_arrow
+        yield pq.ParquetFile(file)
 
 
-def read_fields(payload: Payload, fields: Sequence[str]) -> Any:
-    """The pyarrow Table of `fields`; of the file no other columns are read."""
-    import pyarrow.parquet as pq
-
+def read_fields(file: Any, fields: Sequence[str]) -> Any:
+    """The pyarrow Table of `fields`; no other columns of the ParquetFile `file` are read."""
     names = list(dict.fromkeys(fields))
-    with payload.open() as file, understood():
-        # A field called "a.b" is read too where "a" is asked for, as Parquet's paths are written so.
-        return pq.ParquetFile(file).read(columns=names).select(names)
+    # A field called "a.b" is read too where "a" is asked for, as Parquet's paths are written so.
+    return file.read(columns=names).select(names)

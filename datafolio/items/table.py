@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from datafolio.errors import UnsupportedValueError, UsageError
 from datafolio.items.base import Encoded, ItemType, Payload, Sink
-from datafolio.items.parquet import read_fields, read_schema, read_whole, understood, write_pieces
+from datafolio.items.parquet import opened, read_fields, read_whole, understood, write_pieces
 from datafolio.items.table_schema import KEY, PandasInfo, TableInfo, load_info
 
 __all__ = ["TableType"]
@@ -25,7 +25,7 @@ class TableType(ItemType):
     tag: ClassVar[str] = "table"
 
     def matches(self, value: object) -> bool:
-        return _is_of("pandas", "DataFrame", value) or _is_series(value) or hasattr(type(value), "__arrow_c_stream__")
+        return _is_of("pandas", "DataFrame", value) or _is_series(value) or _is_stream(value)
 
     def encode(self, value: Any, sink: Sink) -> Encoded:
         if _is_series(value):
@@ -34,7 +34,7 @@ class TableType(ItemType):
             )
         if _is_of("pandas", "DataFrame", value):
             return _encode_pandas(value, sink)
-        if not hasattr(type(value), "__arrow_c_stream__"):
+        if not _is_stream(value):
             raise UnsupportedValueError(
                 f"a table is a pandas DataFrame or has __arrow_c_stream__, and a {type(value).__qualname__} is neither"
             )
@@ -99,21 +99,26 @@ def _encoded(shape: tuple[int, int], names: list[str], dtypes: list[str], source
 
 def _read(payload: Payload, columns: Sequence[Any] | None) -> tuple[Any, TableInfo | None, list[int] | None]:
     """The Arrow table, its description, and the positions in the description of the columns asked for."""
-    from datafolio.items.table_pandas import chosen_columns, needed_fields, unknown_column
+    from datafolio.items.table_pandas import chosen_columns, needed_fields
 
     if columns is None:
         table = read_whole(payload)
         return table, _info(table.schema), None
-    schema = read_schema(payload)
-    info = _info(schema)
-    if isinstance(info, PandasInfo):
-        with understood():
-            chosen = chosen_columns(info, columns)
-        return read_fields(payload, needed_fields(info, chosen)), info, chosen
+    with opened(payload) as file:
+        info = _info(file.schema_arrow)
+        if not isinstance(info, PandasInfo):
+            return read_fields(file, _known_fields(columns, file.schema_arrow.names)), info, None
+        chosen = chosen_columns(info, columns)
+        return read_fields(file, needed_fields(info, chosen)), info, chosen
+
+
+def _known_fields(columns: Sequence[Any], names: list[str]) -> list[str]:
+    from datafolio.items.table_pandas import unknown_column
+
     for name in columns:
-        if name not in schema.names:
-            raise unknown_column(name, schema.names)
-    return read_fields(payload, list(columns)), info, None
+        if name not in names:
+            raise unknown_column(name, names)
+    return list(columns)
 
 
 def _info(schema: Any) -> TableInfo | None:
@@ -148,6 +153,11 @@ _DECODERS = {"pandas": _as_pandas, "arrow": _as_arrow, "polars": _as_polars}
 def _is_of(package: str, name: str, value: object) -> bool:
     """Whether `value` is of the class `name` of `package` or a subclass, without importing it."""
     return any(base.__name__ == name and base.__module__.partition(".")[0] == package for base in type(value).__mro__)
+
+
+def _is_stream(value: object) -> bool:
+    # The first versions of polars 1 did not have the interface yet.
+    return hasattr(type(value), "__arrow_c_stream__") or _is_of("polars", "DataFrame", value)
 
 
 def _is_series(value: object) -> bool:

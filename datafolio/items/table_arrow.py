@@ -115,7 +115,9 @@ def _polars_to_arrow(frame: Any) -> Any:
     import polars as pl
 
     # The newest level has string views, which pyarrow has only lately learnt to write to Parquet.
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    if hasattr(pl, "CompatLevel"):
+        return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return frame.to_arrow()  # polars 1.0, which has that level alone
 
 
 def _polars_empty(frame: Any) -> Any:
@@ -125,7 +127,7 @@ def _polars_empty(frame: Any) -> Any:
 
     for name, dtype in frame.schema.items():
         try:
-            empty = frame.select(name).clear()
+            empty = frame.select(name).clear(1)  # with a null: see `kept_type`
             empty.write_ipc(io.BytesIO())
             sink = pa.BufferOutputStream()
             pq.write_table(_polars_to_arrow(empty), sink)

@@ -1,4 +1,4 @@
-"""One pandas column as an Arrow array and what is needed to come back, for columns, index levels and categories alike."""
+"""One pandas column as an Arrow array and what brings it back; levels of an index and categories are columns too."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ def column_to_arrow(values: Any, where: str) -> tuple[Any, Restore]:
         if isinstance(error, UnsupportedValueError):
             raise
         raise UnsupportedValueError(
-            f"{where} holds values of dtype {values.dtype} that Parquet can't keep: {error}; convert it with .astype(...)"
+            f"{where} holds values of dtype {values.dtype} that Parquet can't keep: {error}; "
+            f"convert it with .astype(...)"
         ) from error
 
 
-def _to_arrow(values: Any, where: str) -> tuple[Any, Restore]:
+def _to_arrow(values: Any, where: str) -> tuple[Any, Restore]:  # noqa: PLR0911 - one for each family of dtypes
     import numpy as np
     import pandas as pd
 
@@ -186,7 +187,7 @@ def _flat(values: Any, restore: Restore) -> FlatLabels:
 
     kind = str(values.type)
     if kind in JSON_TYPES:
-        return FlatLabels(restore=restore, type=kind, values=values.to_pylist())
+        return FlatLabels(restore=restore, type=kind, json=values.to_pylist())
     sink = pa.BufferOutputStream()
     table = pa.table({"": values})
     with pa.ipc.new_stream(sink, table.schema) as writer:

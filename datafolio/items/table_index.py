@@ -11,7 +11,7 @@ from datafolio.items.table_columns import column_to_arrow, pack_freq, pack_label
 from datafolio.items.table_restore import column_from_arrow, index_of, unpack_labels
 from datafolio.items.table_schema import FlatLabels, Labels, Level, MultiLabels, RangeLabels, RowIndex
 
-__all__ = ["field_names", "index_from_arrow", "index_to_arrow", "labels_from_info", "labels_to_info"]
+__all__ = ["field_names", "index_from_arrow", "index_to_arrow", "labels_from_info", "labels_to_info", "levels_of"]
 
 
 def field_names(labels: Iterable[Any], taken: Iterable[str] = ()) -> list[str]:
@@ -50,7 +50,7 @@ def labels_to_info(labels: Any, fields: list[str]) -> Labels | None:
     if isinstance(labels, pd.RangeIndex):
         return _range(labels, "the columns")
     if isinstance(labels, pd.MultiIndex):
-        return MultiLabels([pack_labels(level, "the columns' labels") for level in _levels(labels)])
+        return MultiLabels([pack_labels(level, "the columns' labels") for level in levels_of(labels)])
     if labels.name is None and labels.dtype == _default_labels(fields).dtype and labels.tolist() == fields:
         return None
     return pack_labels(labels, "the columns' labels")
@@ -89,8 +89,11 @@ def _make_range(labels: RangeLabels) -> Any:
     return pd.RangeIndex(labels.start, labels.stop, labels.step, name=unpack_cell(labels.name))
 
 
-def _levels(index: Any) -> list[Any]:
-    return [index.get_level_values(position) for position in range(index.nlevels)]
+def levels_of(index: Any) -> list[Any]:
+    """The values of each level of a MultiIndex, or the one of another Index, with their names."""
+    # Without names, since a level called 1 would be taken for the one at position 1.
+    nameless = index.set_names([None] * index.nlevels)
+    return [nameless.get_level_values(position).rename(name) for position, name in enumerate(index.names)]
 
 
 def _make_multi(levels: list[Any]) -> Any:
@@ -107,7 +110,7 @@ def index_to_arrow(index: Any, taken: list[str]) -> tuple[list[Any], RangeLabels
     if isinstance(index, pd.RangeIndex):
         return [], _range(index, "the index")
     multi = isinstance(index, pd.MultiIndex)
-    levels = _levels(index) if multi else [index]
+    levels = levels_of(index) if multi else [index]
     wanted = [f"__index_level_{i}__" if level.name is None else level.name for i, level in enumerate(levels)]
     fields = field_names(wanted, taken)
     arrays, described = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,6 +21,7 @@ from datafolio.items.table_index import (
     index_to_arrow,
     labels_from_info,
     labels_to_info,
+    levels_of,
 )
 from datafolio.items.table_restore import column_from_arrow
 from datafolio.items.table_schema import (
@@ -90,7 +91,7 @@ def _assemble(arrays: list[Any], fields: list[str], frame: Any, info: PandasInfo
 
 
 def _is_plain(info: PandasInfo) -> bool:
-    """Whether all that the table has are dtypes of one kind, for which there is nothing to find out."""
+    """Whether every dtype is one that comes back by its name alone, whatever Parquet makes of the type."""
     if not isinstance(info.labels, (RangeLabels, type(None))):
         return False
     parts: list[Column | Level] = [*info.columns, *(info.index.levels if isinstance(info.index, RowIndex) else ())]
@@ -113,7 +114,8 @@ def _check_round_trip(frame: Any, table: Any, info: PandasInfo) -> None:
         if back.dtypes.iloc[position] != dtype:
             found = back.dtypes.iloc[position]
             raise UnsupportedValueError(
-                f"column {label!r} holds values of dtype {dtype}, which would come back as {found}; convert it with .astype(...)"
+                f"column {label!r} holds values of dtype {dtype}, which would come back as {found}; "
+                f"convert it with .astype(...)"
             )
     for what, axis, got in (("columns", frame.columns, back.columns), ("index", frame.index, back.index)):
         if type(axis) is not type(got) or axis.names != got.names or not _same_dtypes(axis, got):
@@ -124,10 +126,8 @@ def _check_round_trip(frame: Any, table: Any, info: PandasInfo) -> None:
 
 
 def _same_dtypes(axis: Any, got: Any) -> bool:
-    if axis.nlevels == 1:
-        return bool(axis.dtype == got.dtype)
-    pairs = ((axis.get_level_values(i).dtype, got.get_level_values(i).dtype) for i in range(axis.nlevels))
-    return all(before == after for before, after in pairs)
+    pairs = zip(levels_of(axis), levels_of(got), strict=True)
+    return all(before.dtype == after.dtype for before, after in pairs)
 
 
 def chosen_columns(info: PandasInfo, columns: Sequence[Any]) -> list[int]:
@@ -141,7 +141,7 @@ def chosen_columns(info: PandasInfo, columns: Sequence[Any]) -> list[int]:
         positions.setdefault(_key(label), []).append(position)
     chosen = []
     for label in columns:
-        if _key(label) not in positions:
+        if not isinstance(label, Hashable) or _key(label) not in positions:
             raise unknown_column(label, labels)
         chosen += positions[_key(label)]
     return chosen
@@ -149,7 +149,7 @@ def chosen_columns(info: PandasInfo, columns: Sequence[Any]) -> list[int]:
 
 def _key(label: Any) -> Any:
     """NaN, which is unlike itself, can be a label too."""
-    return ("nan",) if isinstance(label, float) and label != label else label  # noqa: PLR0124 - as said
+    return ("nan",) if isinstance(label, float) and label != label else label  # noqa: PLR0124 - only NaN
 
 
 def unknown_column(label: Any, labels: Sequence[Any]) -> UsageError:
@@ -265,7 +265,7 @@ def _stand_in_type() -> Any:
             return str(self.position).encode()
 
         @classmethod
-        def __arrow_ext_deserialize__(cls, storage_type: Any, serialized: bytes) -> Any:  # noqa: ARG003 - pyarrow's
+        def __arrow_ext_deserialize__(cls, storage_type: Any, serialized: bytes) -> Any:
             return cls(int(serialized))
 
     return StandIn

@@ -30,7 +30,7 @@ _UNITS = frozenset({"s", "ms", "us", "ns"})
 _NAT = -(2**63)
 
 
-def column_from_arrow(chunked: Any, restore: Restore) -> Any:
+def column_from_arrow(chunked: Any, restore: Restore) -> Any:  # noqa: PLR0911 - one for each way of restoring
     """The pandas array, or numpy array, for the ChunkedArray `chunked`; it owns its memory."""
     if restore is None:
         return _plain(chunked)
@@ -208,7 +208,7 @@ def _flat_values(labels: FlatLabels) -> Any:
     if labels.stream is None:
         if labels.type not in JSON_TYPES:
             raise FormatError(f"the table has labels of the type {labels.type!r}, which this datafolio does not know")
-        return pa.chunked_array([pa.array(labels.values or [], type=labels.type)])
+        return pa.chunked_array([pa.array(labels.json or [], type=labels.type)])
     with pa.ipc.open_stream(pa.py_buffer(base64.b64decode(labels.stream, validate=True))) as reader:
         table = reader.read_all()
     table.validate(full=True)

@@ -116,7 +116,7 @@ class FlatLabels(_Part, frozen=True, tag="flat"):
     restore: Restore = None
     freq: str | None = None
     type: str | None = None
-    values: list[Any] | None = None
+    json: list[Any] | None = msgspec.field(name="values", default=None)
     stream: str | None = None
 
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import zoneinfo
 from typing import Any
 
@@ -76,18 +77,20 @@ def _make(kind: str, content: Any) -> dt.tzinfo:
 
 
 def _pytz_named(name: str) -> dt.tzinfo:
-    try:
-        import pytz
-    except ImportError:
-        return zoneinfo.ZoneInfo(name)
-    zone: dt.tzinfo = pytz.timezone(name)
+    pytz = _pytz()
+    zone: dt.tzinfo = pytz.timezone(name) if pytz else zoneinfo.ZoneInfo(name)
     return zone
 
 
 def _pytz_offset(minutes: int) -> dt.tzinfo:
-    try:
-        import pytz
-    except ImportError:
-        return dt.timezone(dt.timedelta(minutes=minutes))
-    zone: dt.tzinfo = pytz.FixedOffset(minutes)
+    pytz = _pytz()
+    zone: dt.tzinfo = pytz.FixedOffset(minutes) if pytz else dt.timezone(dt.timedelta(minutes=minutes))
     return zone
+
+
+def _pytz() -> Any:
+    """The package, or None where it is not installed: newer versions of pandas no longer bring it."""
+    try:
+        return importlib.import_module("pytz")
+    except ImportError:
+        return None

@@ -153,7 +153,7 @@ class ItemTypeContract:
 
     def test_a_full_disk_is_reported_as_one(self, value_name: str, directory: Path) -> None:
         data, _ = self.encoded(self.values[value_name], directory)
-        for room in {0, len(data) // 2, max(len(data) - 1, 0)} if data else ():
+        for room in {0, len(data) - 1} if data else ():
             with pytest.raises(StorageError, match="no space is left"):
                 self.item_type.encode(self.prepare(self.values[value_name], directory), FullSink(room))
 
@@ -161,7 +161,7 @@ class ItemTypeContract:
         data, told = self.encoded(self.values[value_name], directory)
         # A pickle with other bytes is another program; only whether it is whole can be asked of it.
         turned = [] if self.item_type.runs_code else _turned_over(data)
-        for damaged in [b"", data[: len(data) // 2], data[:-1], *turned]:
+        for damaged in [b"", data[:-1], *turned]:
             with contextlib.suppress(FolioError):
                 self.decoded(damaged, told, directory)
 
@@ -179,6 +179,6 @@ class ItemTypeContract:
 
 
 def _turned_over(data: bytes) -> list[bytes]:
-    """`data` with one byte changed, near its start, in the middle, and near its end."""
-    positions = {0, len(data) // 3, len(data) // 2, max(len(data) - 20, 0)} if data else set()
+    """`data` with one byte changed, in the middle and near its end."""
+    positions = {len(data) // 2, max(len(data) - 20, 0)} if data else set()
     return [data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :] for at in sorted(positions)]
