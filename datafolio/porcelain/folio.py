@@ -16,7 +16,7 @@ from datafolio.porcelain.compare import compare
 from datafolio.porcelain.describe import Description, describe
 from datafolio.porcelain.export import export_snapshot
 from datafolio.porcelain.metadata import Metadata
-from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create, shortest
+from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create, shortest, working_directory
 from datafolio.porcelain.reader import ItemReader
 from datafolio.porcelain.reproduce import reproduce_instructions
 from datafolio.porcelain.snapshots import Snapshots, list_infos, snapshot_info
@@ -146,10 +146,12 @@ class DataFolio(ItemReader, ItemWriter):
         check_snapshot_name(name)
         new = changes.NewSnapshot(
             description=check_text(description, f"the description of snapshot {name!r}"),
-            tags=check_tags(tags),
+            tags=check_tags(() if tags is None else tags),
             timestamp=utc_now(),
             git=provenance.capture_git(self.path) if capture_git else None,
-            environment=provenance.capture_environment(Path.cwd()) if capture_environment else None,
+            environment=provenance.capture_environment(working_directory() or self.path)
+            if capture_environment
+            else None,
             execution=provenance.capture_execution(capture_arguments) if capture_execution else None,
         )
         self._change_snapshots(f"create snapshot {name!r}", lambda state: changes.create_snapshot(state, name, new))
@@ -164,7 +166,7 @@ class DataFolio(ItemReader, ItemWriter):
         Each is a dict with ``name, description, tags, timestamp`` (UTC, ISO 8601)``, item_versions,
         metadata_snapshot, git, environment, execution`` and more; what was not captured is None.
         """
-        wanted = set(check_tags(tags))
+        wanted = set(check_tags(() if tags is None else tags))
         return [info for info in self._binding.folio_view(list_infos) if wanted <= set(info["tags"])]
 
     def get_snapshot_info(self, name: str) -> dict[str, Any]:

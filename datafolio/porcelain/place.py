@@ -11,7 +11,7 @@ from datafolio.backend.local import STAGING
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError, UsageError
 from datafolio.store.repository import FOLIO_FILE, Repository
 
-__all__ = ["bind_path", "init_folio", "open_folio", "open_or_create", "shortest"]
+__all__ = ["bind_path", "init_folio", "open_folio", "open_or_create", "shortest", "working_directory"]
 
 #: What a folio keeps in its directory, besides a README.
 _OWN_NAMES = frozenset({"folio.json", "log", "objects", STAGING, "items.json", "snapshots.json"})
@@ -28,13 +28,24 @@ def bind_path(path: str | os.PathLike[str]) -> Path:
         raise UsageError(f"{path!r} is no path")
     if "://" in text:
         raise UsageError(f"{text!r} is a URL; this version keeps folios in directories, so give a path")
-    return Path(os.path.abspath(os.path.expanduser(text)))
+    text = os.path.expanduser(text)
+    if not os.path.isabs(text) and working_directory() is None:
+        raise UsageError(f"{text!r} is relative to the current directory, which was deleted; give an absolute path")
+    return Path(os.path.abspath(text))
 
 
 def shortest(path: Path) -> str:
     """`path` as one would type it here: relative below the current directory, absolute elsewhere."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if here in path.parents else str(path)
+    here = working_directory()
+    return str(path) if here is None or here not in path.parents else str(path.relative_to(here))
+
+
+def working_directory() -> Path | None:
+    """The current directory, or None if it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
 
 
 def open_folio(path: Path) -> Repository:

@@ -27,7 +27,6 @@ P = TypeVar("P", bound="IncomingPayload")
 
 _PIECE = 1 << 20
 _IN_MEMORY = 1 << 20
-_LARGEST_PIECE = 4 << 20
 _PIECES_WAITING = 16
 
 
@@ -77,43 +76,49 @@ class IncomingPayload:
 
 
 class _Pump:
-    """A thread that hashes and stages pieces in the order in which they come."""
+    """A thread that hashes and stages what it is handed, in order, a piece at a time."""
 
     def __init__(self, stage: Stage, hasher: Hasher) -> None:
         self.stage = stage
         self._hasher = hasher
+        self._piece = bytearray()
         self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_WAITING)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="datafolio-payload", daemon=True)
         self._thread.start()
 
     def write(self, data: Buffer) -> None:
-        """Hand over `data`: copied, unless it can't change, as the writer may do what it likes when this returns."""
-        if isinstance(data, bytes) and len(data) <= _LARGEST_PIECE:
-            self._put(data)
-            return
+        """Hand over a copy of `data`, which the writer may then change."""
+        # Whoever encodes writes many small pieces, and each handing over has its price.
         view = octets(data)
-        for start in range(0, view.nbytes, _PIECE):
-            self._put(bytes(view[start : start + _PIECE]))
-
-    def _put(self, piece: bytes) -> None:
-        if self._error is not None:
-            raise self._error
-        self._pieces.put(piece)
+        while view.nbytes:
+            room = _PIECE - len(self._piece)
+            self._piece += view[:room]
+            view = view[room:]
+            if len(self._piece) == _PIECE:
+                self._hand_over()
 
     def finish(self) -> None:
         """Wait until everything is staged.  Raises what went wrong."""
-        if self._thread.is_alive():
-            self._pieces.put(None)
-            self._thread.join()
+        self._hand_over()
+        self._end()
         if self._error is not None:
             raise self._error
 
-    def discard(self) -> None:
-        """End the thread and forget the bytes."""
+    def _hand_over(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._pieces.put(bytes(self._piece))
+        self._piece.clear()
+
+    def _end(self) -> None:
         if self._thread.is_alive():
             self._pieces.put(None)
             self._thread.join()
+
+    def discard(self) -> None:
+        """End the thread and forget the bytes."""
+        self._end()
         self.stage.discard()
 
     def _run(self) -> None:

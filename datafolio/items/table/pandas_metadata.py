@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from datafolio.items.table_index import levels_of
-from datafolio.items.table_schema import Nullable, PandasInfo, RangeLabels, Restore, Text
+from datafolio.items.table.index import levels_of
+from datafolio.items.table.schema import Nullable, PandasInfo, RangeLabels, Restore, Text
 
 __all__ = ["PANDAS_KEY", "pandas_metadata"]
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from datafolio.errors import UnsupportedValueError, UsageError
 from datafolio.items.base import Encoded, ItemType, Payload, Sink
-from datafolio.items.parquet import opened, read_fields, read_whole, understood, write_pieces
-from datafolio.items.table_schema import KEY, PandasInfo, TableInfo, load_info
+from datafolio.items.table.parquet import opened, read_fields, read_whole, understood, write_pieces
+from datafolio.items.table.schema import KEY, PandasInfo, TableInfo, load_info
 
 __all__ = ["TableType"]
 
@@ -65,7 +65,7 @@ class TableType(ItemType):
 def _encode_pandas(frame: Any, sink: Sink) -> Encoded:
     import pandas as pd
 
-    from datafolio.items.table_pandas import frame_to_arrow
+    from datafolio.items.table.frame import frame_to_arrow
 
     if type(frame) is not pd.DataFrame:
         kind = f"{type(frame).__module__}.{type(frame).__qualname__}"
@@ -80,7 +80,7 @@ def _encode_pandas(frame: Any, sink: Sink) -> Encoded:
 
 
 def _encode_stream(value: Any, sink: Sink) -> Encoded:
-    from datafolio.items.table_arrow import arrow_stream, polars_stream
+    from datafolio.items.table.stream import arrow_stream, polars_stream
 
     stream = polars_stream(value) if _is_of("polars", "DataFrame", value) else arrow_stream(value)
     rows = write_pieces(stream.schema, stream.pieces, sink)
@@ -99,7 +99,7 @@ def _encoded(shape: tuple[int, int], names: list[str], dtypes: list[str], source
 
 def _read(payload: Payload, columns: Sequence[Any] | None) -> tuple[Any, TableInfo | None, list[int] | None]:
     """The Arrow table, its description, and the positions in the description of the columns asked for."""
-    from datafolio.items.table_pandas import chosen_columns, needed_fields
+    from datafolio.items.table.frame import chosen_columns, needed_fields
 
     if columns is None:
         table = read_whole(payload)
@@ -113,7 +113,7 @@ def _read(payload: Payload, columns: Sequence[Any] | None) -> tuple[Any, TableIn
 
 
 def _known_fields(columns: Sequence[Any], names: list[str]) -> list[str]:
-    from datafolio.items.table_pandas import unknown_column
+    from datafolio.items.table.frame import unknown_column
 
     for name in columns:
         if name not in names:
@@ -128,7 +128,7 @@ def _info(schema: Any) -> TableInfo | None:
 
 
 def _as_pandas(table: Any, info: TableInfo | None, chosen: list[int] | None) -> Any:
-    from datafolio.items.table_pandas import arrow_to_frame
+    from datafolio.items.table.frame import arrow_to_frame
 
     if isinstance(info, PandasInfo):
         return arrow_to_frame(table, info, chosen)
@@ -136,13 +136,13 @@ def _as_pandas(table: Any, info: TableInfo | None, chosen: list[int] | None) -> 
 
 
 def _as_arrow(table: Any, info: TableInfo | None, _: list[int] | None) -> Any:
-    from datafolio.items.table_arrow import to_arrow
+    from datafolio.items.table.stream import to_arrow
 
     return to_arrow(table, info)
 
 
 def _as_polars(table: Any, info: TableInfo | None, _: list[int] | None) -> Any:
-    from datafolio.items.table_arrow import to_polars
+    from datafolio.items.table.stream import to_polars
 
     return to_polars(table, info)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from datafolio.errors import FormatError, UnsupportedValueError
-from datafolio.items.cells import pack_cell, unpack_cell
-from datafolio.items.table_columns import column_to_arrow, pack_freq, pack_labels
-from datafolio.items.table_restore import column_from_arrow, index_of, unpack_labels
-from datafolio.items.table_schema import FlatLabels, Labels, Level, MultiLabels, RangeLabels, RowIndex
+from datafolio.items.table.cells import pack_cell, unpack_cell
+from datafolio.items.table.columns import column_to_arrow, pack_freq, pack_labels
+from datafolio.items.table.restore import column_from_arrow, index_of, unpack_labels
+from datafolio.items.table.schema import FlatLabels, Labels, Level, MultiLabels, RangeLabels, RowIndex
 
 __all__ = ["field_names", "index_from_arrow", "index_to_arrow", "labels_from_info", "labels_to_info", "levels_of"]
 

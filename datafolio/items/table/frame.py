@@ -12,10 +12,9 @@ from typing import Any
 import msgspec
 
 from datafolio.errors import FormatError, UnsupportedValueError, UsageError
-from datafolio.items.cells import pack_cell, unpack_cell
-from datafolio.items.pandas_metadata import PANDAS_KEY, pandas_metadata
-from datafolio.items.table_columns import column_to_arrow
-from datafolio.items.table_index import (
+from datafolio.items.table.cells import pack_cell, unpack_cell
+from datafolio.items.table.columns import column_to_arrow
+from datafolio.items.table.index import (
     field_names,
     index_from_arrow,
     index_to_arrow,
@@ -23,8 +22,9 @@ from datafolio.items.table_index import (
     labels_to_info,
     levels_of,
 )
-from datafolio.items.table_restore import column_from_arrow
-from datafolio.items.table_schema import (
+from datafolio.items.table.pandas_metadata import PANDAS_KEY, pandas_metadata
+from datafolio.items.table.restore import column_from_arrow
+from datafolio.items.table.schema import (
     KEY,
     Column,
     Level,

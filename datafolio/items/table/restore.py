@@ -6,11 +6,11 @@ import base64
 from typing import Any
 
 from datafolio.errors import FormatError
-from datafolio.items.arrow_types import cast_back, schema_from_text
-from datafolio.items.cells import unpack_cell
-from datafolio.items.table_columns import JSON_TYPES
-from datafolio.items.table_objects import objects_from_arrow
-from datafolio.items.table_schema import (
+from datafolio.items.table.arrow_types import cast_back, schema_from_text
+from datafolio.items.table.cells import unpack_cell
+from datafolio.items.table.columns import JSON_TYPES
+from datafolio.items.table.objects import objects_from_arrow
+from datafolio.items.table.schema import (
     ArrowColumn,
     Category,
     FlatLabels,

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from datafolio.errors import UnsupportedValueError
-from datafolio.items.arrow_types import identical, kept_type, schema_to_text
-from datafolio.items.cells import pack_cell
-from datafolio.items.table_objects import objects_to_arrow
-from datafolio.items.table_schema import (
+from datafolio.items.table.arrow_types import identical, kept_type, schema_to_text
+from datafolio.items.table.cells import pack_cell
+from datafolio.items.table.objects import objects_to_arrow
+from datafolio.items.table.schema import (
     ArrowColumn,
     Category,
     FlatLabels,

@@ -27,8 +27,8 @@ from typing import Any
 import msgspec
 
 from datafolio.errors import FormatError, UnsupportedValueError
-from datafolio.items.cells import pack_cell, unpack_cell
-from datafolio.items.table_schema import Objects
+from datafolio.items.table.cells import pack_cell, unpack_cell
+from datafolio.items.table.schema import Objects
 
 __all__ = ["objects_from_arrow", "objects_to_arrow"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from datafolio.errors import FormatError, MissingDependencyError, UnsupportedValueError
-from datafolio.items.arrow_types import cast_back, identical, kept_type, schema_from_text, schema_to_text
-from datafolio.items.parquet import ROWS
-from datafolio.items.table_schema import KEY, ArrowInfo, TableInfo, dump_info
+from datafolio.items.table.arrow_types import cast_back, identical, kept_type, schema_from_text, schema_to_text
+from datafolio.items.table.parquet import ROWS
+from datafolio.items.table.schema import KEY, ArrowInfo, TableInfo, dump_info
 
 __all__ = ["Stream", "arrow_stream", "polars_stream", "to_arrow", "to_polars"]
 
