@@ -9,11 +9,11 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from datafolio.backend import Key
 from datafolio.digest import Digest
-from datafolio.errors import DamageError, ReadOnlyError, StorageError, UsageError
+from datafolio.errors import DamageError, ReadOnlyError, SnapshotNotFoundError, StorageError, UsageError
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
 from datafolio.store.gc import collect_if_due
 from datafolio.store.objects import ObjectStore, Source
@@ -27,6 +27,13 @@ __all__ = ["Binding"]
 T = TypeVar("T")
 
 
+class PinnedSnapshot(NamedTuple):
+    """One snapshot, told from any other that may bear its name later."""
+
+    name: str
+    digest: Digest
+
+
 class Binding:
     """One handle's view of a folio: the newest state, or, with `snapshot`, that snapshot's."""
 
@@ -36,13 +43,13 @@ class Binding:
         *,
         read_only: bool,
         trust: bool,
-        snapshot: str | None = None,
+        snapshot: PinnedSnapshot | None = None,
         batches: threading.local | None = None,
     ) -> None:
         self.repository = repository
         self.read_only = read_only or snapshot is not None
         self.trust = trust
-        self.snapshot = snapshot
+        self._pinned = snapshot
         # Shared with the bindings to snapshots that are made of this one: they may be the batch's own.
         self._batches = threading.local() if batches is None else batches
         self._dirty = threading.Event()
@@ -53,10 +60,15 @@ class Binding:
         """Where the folio is, for people."""
         return self.repository.backend.location
 
+    @property
+    def snapshot(self) -> str | None:
+        """The name of the snapshot that this shows, or None for the folio as it is."""
+        return None if self._pinned is None else self._pinned.name
+
     def at_snapshot(self, name: str) -> Binding:
         """A binding to one snapshot of the same folio.  Raises SnapshotNotFoundError."""
-        self.folio_view(lambda state: require_snapshot(state, name))
-        return Binding(self.repository, read_only=True, trust=self.trust, snapshot=name, batches=self._batches)
+        pinned = PinnedSnapshot(name, self.folio_view(lambda state: require_snapshot(state, name)).digest)
+        return Binding(self.repository, read_only=True, trust=self.trust, snapshot=pinned, batches=self._batches)
 
     def view(self, read: Callable[[State], T]) -> T:
         """What `read` makes of the state this handle shows, looked up afresh."""
@@ -68,7 +80,14 @@ class Binding:
         return self.repository.view(read) if batch is None else read(batch.state)
 
     def _shown(self, state: State) -> State:
-        return state if self.snapshot is None else at_snapshot(state, self.snapshot)
+        if self._pinned is None:
+            return state
+        if require_snapshot(state, self._pinned.name).digest != self._pinned.digest:
+            raise SnapshotNotFoundError(
+                f"the snapshot {self._pinned.name!r} that this handle shows was deleted, and another of that name "
+                f"was made since; load it again"
+            )
+        return at_snapshot(state, self._pinned.name)
 
     def require_writable(self) -> None:
         """Raise ReadOnlyError, saying why and what to do, if the handle only reads."""

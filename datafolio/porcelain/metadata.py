@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from datafolio.canonical import pack, unpack
+from datafolio.canonical import encode, pack, unpack
 from datafolio.errors import ConflictError
 from datafolio.porcelain.binding import Binding
 from datafolio.store.changes import set_metadata
@@ -42,15 +42,18 @@ class _Root:
             self._packed = packed
         return self._plain
 
-    def call(self, kind: type[Any], path: Path, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a method of the `kind` at `path`, durably.  What it raises leaves all as it was."""
+    def call(self, target: _Tracked, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a method of the container that `target` shows, durably.  What it raises leaves all as it was."""
         self._thread.settled = None
+        kind, path, shown = target.kind, target.path, _plain(target)
         result = None
 
         def change(state: State) -> State:
             nonlocal result
             plain = unpack(state.metadata)
-            result = getattr(kind, method)(_at(plain, path, kind), *args, **kwargs)
+            container = _at(plain, path, kind)
+            _require_same(plain, path, container, shown)
+            result = getattr(kind, method)(container, *args, **kwargs)
             return set_metadata(state, pack(plain, "metadata"))
 
         self._binding.commit(_words(path, method, args), change)
@@ -87,6 +90,15 @@ def _at(plain: Any, path: Path, kind: type[Any]) -> Any:
     return plain
 
 
+def _require_same(plain: Any, path: Path, container: Any, shown: Any) -> None:
+    """Raise ConflictError if `path` goes through a list that may have shifted, so that another value is there now."""
+    for key in path:
+        if type(plain) is list and encode(container) != encode(shown):
+            place = "metadata" + "".join(f"[{part!r}]" for part in path)
+            raise ConflictError(f"{place} is another value now; its list was changed elsewhere, so read it again")
+        plain = plain[key]
+
+
 def _words(path: Path, method: str, args: tuple[Any, ...]) -> str:
     """The operation for the log.  Values stay out of it."""
     place = "".join(f"[{part!r}]" for part in path)
@@ -99,14 +111,14 @@ def _words(path: Path, method: str, args: tuple[Any, ...]) -> str:
 class _Tracked:
     """A dict, list or set at a path inside the metadata.  A mixin."""
 
-    _kind: ClassVar[type[Any]]
+    kind: ClassVar[type[Any]]
     _root: _Root
-    _path: Path
+    path: Path
 
     def __init__(self, root: _Root, path: Path, value: Any) -> None:
         super().__init__()
         self._root = root
-        self._path = path
+        self.path = path
         self._fill(value)
 
     def _fill(self, value: Any) -> None:
@@ -115,10 +127,10 @@ class _Tracked:
     def _refresh(self) -> None:
         """Take over what is at the path now, if it is still of this kind."""
         with self._root.lock, contextlib.suppress(ConflictError):
-            self._fill(_at(self._root.newest(), self._path, self._kind))
+            self._fill(_at(self._root.newest(), self.path, self.kind))
 
     def _wrap(self, key: Any, value: Any) -> Any:
-        return _tracked(self._root, (*self._path, key), value)
+        return _tracked(self._root, (*self.path, key), value)
 
 
 def _tracked(root: _Root, path: Path, value: Any) -> Any:
@@ -138,10 +150,10 @@ def _writes(method: str) -> Any:
     """A method that changes the container: made durable first, and shown here after."""
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = self._root.call(self._kind, self._path, method, tuple(_plain(arg) for arg in args), _plain(kwargs))
+        result = self._root.call(self, method, tuple(_plain(arg) for arg in args), _plain(kwargs))
         self._refresh()
         # An in-place operator returns the container itself.
-        return self._root.settle(self._path, self) if method in _IN_PLACE else result
+        return self._root.settle(self.path, self) if method in _IN_PLACE else result
 
     call.__name__ = method
     return call
@@ -162,7 +174,7 @@ def _plain(value: Any) -> Any:
 class _TrackedDict(_Tracked, dict[Any, Any]):
     """A dict inside the metadata."""
 
-    _kind = dict
+    kind = dict
 
     def _fill(self, value: dict[Any, Any]) -> None:
         if list(dict.keys(self)) != list(value):  # else a loop over the keys may be under way
@@ -182,7 +194,7 @@ class _TrackedDict(_Tracked, dict[Any, Any]):
         return self.copy()
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if not self._root.is_settled((*self._path, key), value):
+        if not self._root.is_settled((*self.path, key), value):
             self._set(key, value)
 
     __copy__ = copy
@@ -196,7 +208,7 @@ class _TrackedDict(_Tracked, dict[Any, Any]):
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """The value at `key`, which becomes `default` if there is none."""
-        self._root.call(dict, self._path, "setdefault", (key, _plain(default)), {})
+        self._root.call(self, "setdefault", (key, _plain(default)), {})
         self._refresh()
         return self[key]
 
@@ -204,7 +216,7 @@ class _TrackedDict(_Tracked, dict[Any, Any]):
 class _TrackedList(_Tracked, list[Any]):
     """A list inside the metadata."""
 
-    _kind = list
+    kind = list
 
     def _fill(self, value: list[Any]) -> None:
         list.__setitem__(self, slice(None), [self._wrap(index, item) for index, item in enumerate(value)])
@@ -222,7 +234,7 @@ class _TrackedList(_Tracked, list[Any]):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         place = index + len(self) if isinstance(index, int) and index < 0 else index
-        if not self._root.is_settled((*self._path, place), value):
+        if not self._root.is_settled((*self.path, place), value):
             self._set(index, value)
 
     __copy__ = copy
@@ -243,7 +255,7 @@ class _TrackedList(_Tracked, list[Any]):
 class _TrackedSet(_Tracked, set[Any]):
     """A set inside the metadata."""
 
-    _kind = set
+    kind = set
 
     def _fill(self, value: set[Any]) -> None:
         set.clear(self)

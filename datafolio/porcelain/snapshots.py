@@ -114,7 +114,7 @@ class SnapshotView(ItemReader):
 
     @property
     def _info(self) -> dict[str, Any]:
-        return self._binding.folio_view(lambda state: snapshot_info(state, self.name))
+        return self._binding.view(lambda state: snapshot_info(state, self.name))
 
     def __repr__(self) -> str:
         return f"<snapshot {self.name!r} of {self._binding.location}, {self.timestamp}>"

@@ -21,6 +21,7 @@ from datafolio.errors import (
     SnapshotNotFoundError,
 )
 from datafolio.store.model import Entry, Snapshot, SnapshotRef, encode
+from datafolio.store.names import is_snapshot_name
 from datafolio.store.state import State
 
 __all__ = [
@@ -184,13 +185,17 @@ def require_items(state: State, names: Iterable[str], why: str) -> None:
 
 def set_metadata(state: State, metadata: Mapping[str, Any]) -> State:
     """The state with other metadata, packed."""
-    return state if metadata == state.metadata else replace(state, metadata=metadata)
+    # As written: == takes 1, 1.0 and True for one, and does not see the order of the keys.
+    same = msgspec.json.encode(metadata) == msgspec.json.encode(state.metadata)
+    return state if same else replace(state, metadata=metadata)
 
 
 def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
     """The state with one more snapshot, of itself.  Writes no payload and reads none."""
     if name in state.snapshots:
         raise SnapshotExistsError(f"the snapshot {name!r} exists, and snapshots never change; choose another name")
+    # Later changes of the same commit may leave these nodes to the snapshot alone.
+    state = replace(state, objects={**state.objects, **state.items.pending()})
     state, tree = state.with_object(encode(state.items.root))
     environment = None
     if new.environment is not None:
@@ -226,7 +231,7 @@ def _inline_versions(state: State) -> dict[str, int] | None:
 
 def require_snapshot(state: State, name: str) -> SnapshotRef:
     """The snapshot's ref.  Raises SnapshotNotFoundError, naming the newest ones there are."""
-    ref = state.snapshots.get(name)
+    ref = state.snapshots.get(name) if is_snapshot_name(name) else None
     if ref is None:
         newest = sorted(state.snapshots.items(), key=lambda item: -item[1].number)[:10]
         known = ", ".join(repr(other) for other, _ in newest) or "none"

@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from datafolio.digest import digest_of
 from datafolio.errors import InvalidNameError, UsageError
 from datafolio.store.model import Entry
 
-__all__ = ["check_item_name", "check_snapshot_name", "check_tags", "check_text", "filename", "safe_filename"]
+__all__ = [
+    "check_item_name",
+    "check_snapshot_name",
+    "check_tags",
+    "check_text",
+    "filename",
+    "is_snapshot_name",
+    "safe_filename",
+]
 
 _SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LONGEST_NAME = 255
@@ -35,9 +44,14 @@ def check_item_name(name: object) -> str:
     return name
 
 
+def is_snapshot_name(name: object) -> TypeGuard[str]:
+    """Whether a snapshot can have that name."""
+    return isinstance(name, str) and _SNAPSHOT_NAME.fullmatch(name) is not None
+
+
 def check_snapshot_name(name: object) -> str:
     """`name`, if a snapshot can have it.  Raises InvalidNameError."""
-    if not isinstance(name, str) or not _SNAPSHOT_NAME.fullmatch(name):
+    if not is_snapshot_name(name):
         raise InvalidNameError(
             f"{name!r} can't be a snapshot's name: use letters, digits, '.', '_' and '-', "
             f"beginning with a letter or digit, at most 128 characters"

@@ -120,7 +120,13 @@ class State:
     def snapshot_items(self, ref: SnapshotRef) -> Tree[Entry]:
         """The items of the snapshot that `ref` names."""
         tree = self.snapshot(ref).tree
-        return Tree(Entry, self.loaders.node, decode(self._object(tree), Node, f"the tree {tree}"))
+        root = decode(self._object(tree), Node, f"the tree {tree}")
+        return Tree(Entry, self._load_waiting if self.objects else self.loaders.node, root)
+
+    def _load_waiting(self, digest: Digest) -> Node:
+        """One of the nodes that changes made and that are still to be stored, or a stored one."""
+        data = self.objects.get(digest)
+        return self.loaders.node(digest) if data is None else decode(data, Node, f"the node {digest}")
 
     def environment(self, digest: Digest | None) -> dict[str, Any] | None:
         """The environment with that digest; None for None, which says that it was not captured."""

@@ -1,0 +1,340 @@
+"""A batch: many changes, one commit, all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import pandas as pd
+import pytest
+
+from datafolio import (
+    DataFolio,
+    ItemExistsError,
+    ItemNotFoundError,
+    ReadOnlyError,
+    UnsupportedValueError,
+    UsageError,
+)
+
+OFF = {"capture_git": False, "capture_environment": False, "capture_execution": False}
+
+
+def records(folio: DataFolio) -> list[str]:
+    return sorted(os.listdir(folio.path / "log"))
+
+
+def add_and_raise(folio: DataFolio, name: str, stop: type[BaseException] = ZeroDivisionError) -> None:
+    with folio.batch():
+        folio.add_json(name, 1)
+        raise stop
+
+
+def test_a_batch_is_one_record_of_the_log(folio):
+    before = records(folio)
+    with folio.batch():
+        for number in range(10):
+            folio.add_json(f"i{number}", number)
+        folio.metadata["a"] = 1
+        folio.delete("i0")
+        folio.create_snapshot("s", **OFF)
+    after = records(folio)
+    assert len(after) == len(before) + 1
+    newest = json.loads((folio.path / "log" / after[-1]).read_bytes())
+    assert newest["operation"].startswith("add json 'i0'; add json 'i1'")
+    assert folio.items == [f"i{number}" for number in range(1, 10)]
+    assert folio.get_snapshot("s").items == folio.items
+
+
+def test_reads_inside_see_the_changes_and_others_see_them_after_the_end(folio):
+    other = DataFolio(folio.path)
+    folio.add_json("a", 1)
+    with folio.batch():
+        folio.add_json("a", 2, overwrite=True)
+        folio.add_table("t", pd.DataFrame({"n": [1]}))
+        folio.metadata["m"] = {"list": []}
+        folio.metadata["m"]["list"].append(1)
+        folio.create_snapshot("s", **OFF)
+        assert folio.get_json("a") == 2
+        assert folio.get_table("t")["n"].tolist() == [1]
+        assert folio.metadata == {"m": {"list": [1]}}
+        assert folio.items == ["a", "t"]
+        assert folio.data.a.content == 2
+        assert list(folio.snapshots) == ["s"]
+        assert folio.snapshots["s"].metadata == {"m": {"list": [1]}}
+        assert folio.get_snapshot_info("s")["item_versions"] == {"a": 1, "t": 1}
+        assert (other.get_json("a"), other.items, other.metadata, list(other.snapshots)) == (1, ["a"], {}, [])
+    assert (other.get_json("a"), other.items, list(other.snapshots)) == (2, ["a", "t"], ["s"])
+    assert other.metadata == {"m": {"list": [1]}}
+    assert folio.validate()
+
+
+def test_an_exception_leaves_everything_as_it_was(folio):
+    folio.add_json("a", 1)
+    folio.metadata["m"] = [1]
+    before = records(folio)
+
+    def fail() -> None:
+        with folio.batch():
+            folio.add_json("a", 2, overwrite=True)
+            folio.add_json("b", 1)
+            folio.metadata["m"].append(2)
+            folio.create_snapshot("s", **OFF)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert records(folio) == before
+    assert (folio.items, folio.get_json("a"), folio.metadata, list(folio.snapshots)) == (["a"], 1, {"m": [1]}, [])
+    folio.add_json("b", 3)
+    assert folio.get_json("b") == 3
+    folio.cleanup_orphaned_versions()
+    assert folio.validate()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_an_interrupted_batch_is_none(folio, stop):
+    with pytest.raises(stop):
+        add_and_raise(folio, "a", stop)
+    assert folio.items == []
+    folio.add_json("a", 2)
+
+
+def test_what_is_refused_inside_and_caught_there_leaves_the_rest(folio):
+    with folio.batch():
+        folio.add_json("a", 1)
+        for wrong in (
+            lambda: folio.add_json("a", 2),
+            lambda: folio.add_json("bad", object()),
+            lambda: folio.delete("missing"),
+            lambda: folio.metadata.update(x=object()),
+        ):
+            with pytest.raises((ItemExistsError, ItemNotFoundError, UnsupportedValueError)):
+                wrong()
+        folio.add_json("b", 2)
+    assert folio.items == ["a", "b"]
+    assert folio.metadata == {}
+
+
+def test_an_empty_batch_writes_nothing(folio):
+    before = records(folio)
+    with folio.batch():
+        pass
+    with folio.batch():
+        assert folio.items == []
+    assert records(folio) == before
+
+
+def test_inner_batches_join_the_outer_one(folio):
+    before = records(folio)
+    with folio.batch():
+        folio.add_json("a", 1)
+        with folio.batch():
+            folio.add_json("b", 2)
+        assert len(records(folio)) == len(before)
+        folio.add_json("c", 3)
+    assert folio.items == ["a", "b", "c"]
+    assert len(records(folio)) == len(before) + 1
+
+
+def test_an_exception_that_leaves_the_outer_batch_undoes_the_inner_one_too(folio):
+    def fail() -> None:
+        with folio.batch():
+            with folio.batch():
+                folio.add_json("b", 2)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert folio.items == []
+
+
+def test_an_inner_batch_that_raises_is_none_of_the_outer_one(folio):
+    with folio.batch():
+        folio.add_json("a", 1)
+        with pytest.raises(ZeroDivisionError):
+            add_and_raise(folio, "b")
+        assert folio.items == ["a"]
+        folio.add_json("c", 3)
+    assert folio.items == ["a", "c"]
+
+
+def test_a_batch_may_overwrite_and_delete_what_it_added(folio):
+    with folio.batch():
+        folio.add_json("a", 1)
+        folio.add_json("a", 2, overwrite=True)
+        folio.add_json("b", 1)
+        folio.delete("b")
+        folio.create_snapshot("one", **OFF)
+        folio.add_json("a", 3, overwrite=True)
+        folio.create_snapshot("two", **OFF)
+        folio.restore_snapshot("one")
+        folio.delete_snapshot("two")
+    assert folio.get_json("a") == 2
+    assert list(folio.snapshots) == ["one"]
+    assert folio.validate()
+
+
+@pytest.fixture
+def split(folio: DataFolio) -> DataFolio:
+    """A folio of so many items that they take several nodes."""
+    with folio.batch():
+        for number in range(300):
+            folio.add_json(f"i{number}", number % 7)
+    return folio
+
+
+def test_a_snapshot_in_a_large_batch_keeps_what_the_rest_of_the_batch_changes(split):
+    with split.batch():
+        split.add_json("i5", "one", overwrite=True)
+        split.create_snapshot("one", **OFF)
+        split.add_json("i5", "two", overwrite=True)
+        split.create_snapshot("two", **OFF)
+        split.add_json("i5", "three", overwrite=True)
+    assert split.get_json("i5") == "three"
+    assert [split.get_snapshot(name).get_json("i5") for name in ("one", "two")] == ["one", "two"]
+    assert split.compare_snapshots("one", "two")["modified_items"] == ["i5"]
+    assert split.validate()
+
+
+def test_a_snapshot_that_a_large_batch_made_can_be_read_and_restored_inside_it(split):
+    with split.batch():
+        split.add_json("i5", "one", overwrite=True)
+        split.create_snapshot("one", **OFF)
+        split.add_json("i5", "two", overwrite=True)
+        assert split.get_snapshot("one").get_json("i5") == "one"
+        split.restore_snapshot("one")
+        split.add_json("i6", "one", overwrite=True)
+    assert (split.get_json("i5"), split.get_json("i6")) == ("one", "one")
+    assert split.get_snapshot("one").get_json("i6") == 6
+    assert split.validate()
+
+
+def test_other_writers_work_is_kept_when_the_batch_ends(folio):
+    other = DataFolio(folio.path)
+    with folio.batch():
+        folio.add_json("a", 1)
+        folio.metadata["mine"] = 1
+        other.add_json("b", 2)
+        other.metadata["theirs"] = 2
+        assert "b" not in folio
+    assert folio.items == ["a", "b"]
+    assert folio.metadata == {"mine": 1, "theirs": 2}
+
+
+def test_a_batch_that_another_writer_made_impossible_is_none(folio):
+    other = DataFolio(folio.path)
+
+    def race() -> None:
+        with folio.batch():
+            folio.add_json("first", 1)
+            folio.add_json("a", 1)
+            other.add_json("a", 2)
+
+    with pytest.raises(ItemExistsError):
+        race()
+    assert folio.items == ["a"]
+    assert folio.get_json("a") == 2
+
+
+def test_a_collection_by_another_in_the_middle_takes_nothing_from_the_batch(folio):
+    other = DataFolio(folio.path)
+    with folio.batch():
+        folio.add_json("a", 1)
+        folio.add_table("t", pd.DataFrame({"n": [1]}))
+        other.add_json("x", 1)
+        other.add_json("x", 2, overwrite=True)
+        assert other.cleanup_orphaned_versions()
+        folio.add_json("b", 2)
+    assert (folio.get_json("a"), folio.get_json("b"), len(folio.get_table("t"))) == (1, 2, 1)
+    assert folio.validate()
+
+
+def test_a_collection_is_no_part_of_a_batch(folio):
+    folio.create_snapshot("s", **OFF)
+    with folio.batch():
+        with pytest.raises(UsageError, match="batch"):
+            folio.cleanup_orphaned_versions()
+        with pytest.raises(UsageError, match="batch"):
+            folio.delete_snapshot("s", cleanup_orphans=True)
+        assert folio.cleanup_orphaned_versions(dry_run=True) == []
+    assert list(folio.snapshots) == ["s"]
+
+
+def test_a_batch_is_its_own_threads(folio):
+    def elsewhere() -> None:
+        seen.append(folio.items)
+        folio.add_json("elsewhere", 1)
+
+    seen: list[list[str]] = []
+
+    def fail() -> None:
+        with folio.batch():
+            folio.add_json("a", 1)
+            thread = threading.Thread(target=elsewhere)
+            thread.start()
+            thread.join()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert seen == [[]]
+    assert folio.items == ["elsewhere"]
+
+
+def test_threads_with_a_batch_each_all_keep_their_work(folio):
+    problems: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            with folio.batch():
+                for number in range(10):
+                    folio.add_json(f"{name}{number}", [name, number])
+                    folio.metadata[f"{name}{number}"] = number
+        except BaseException as error:  # noqa: BLE001 - told to the test below
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    names = sorted(f"{name}{number}" for name in "abc" for number in range(10))
+    assert folio.items == sorted(folio.metadata) == names
+
+
+def test_a_read_only_handle_has_no_batch(folio):
+    with pytest.raises(ReadOnlyError), DataFolio(folio.path, read_only=True).batch():
+        raise AssertionError("the block ran")
+
+
+def test_a_batch_of_many_items_needs_few_open_files(folio, run):
+    said = run(
+        """
+import sys
+from datafolio import DataFolio
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+except ImportError:
+    pass
+folio = DataFolio(sys.argv[1])
+with folio.batch():
+    for number in range(400):
+        folio.add_json(f"i{number}", number)
+print(len(folio), folio.get_json("i399"))
+""",
+        folio.path,
+    )
+    assert said == "400 399"
+    assert len(records(folio)) == 2
+
+
+def test_nothing_staged_stays_behind(folio):
+    with folio.batch():
+        folio.add_json("a", 1)
+    with pytest.raises(ZeroDivisionError):
+        add_and_raise(folio, "b")
+    assert os.listdir(folio.path / "tmp") == []
