@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # A shared machine's pauses are no failures; in CI the examples are the same every time.
 settings.register_profile("default", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("default")
+
+
+@pytest.fixture
+def staged():
+    """The names of what is staged in a folder; the locks of those who may stage something aside."""
+
+    def staged(folder):
+        return sorted(name for name in os.listdir(folder / "tmp") if not name.endswith(".lock"))
+
+    return staged

@@ -19,12 +19,13 @@ BELOW = {
     "_version": set(),
     "digest": set(),
     "canonical": {"errors"},
+    "text": set(),
     "backend": {"errors", "digest"},
     "items": {"errors", "digest", "canonical"},
-    "store": {"errors", "digest", "canonical", "backend"},
-    "porcelain": {"errors", "digest", "canonical", "backend", "items", "store", "_version"},
+    "store": {"errors", "digest", "canonical", "text", "backend"},
+    "porcelain": {"errors", "digest", "canonical", "text", "backend", "items", "store", "_version"},
     "__init__": {"errors", "porcelain", "_version"},
-    "cli": {"errors", "digest", "canonical", "backend", "items", "store", "porcelain", "__init__", "_version"},
+    "cli": {"errors", "digest", "canonical", "text", "backend", "items", "store", "porcelain", "__init__", "_version"},
     "__main__": {"cli"},
     "testing": {"errors", "digest", "canonical", "backend", "items", "store"},
 }
@@ -81,7 +82,19 @@ def test_imports_point_down(module):
 
 
 def test_the_layers_have_an_order():
-    order = ["errors", "_version", "digest", "canonical", "backend", "items", "store", "porcelain", "__init__", "cli"]
+    order = [
+        "errors",
+        "_version",
+        "digest",
+        "canonical",
+        "text",
+        "backend",
+        "items",
+        "store",
+        "porcelain",
+        "__init__",
+        "cli",
+    ]
     for place, layer in enumerate(order):
         assert BELOW[layer] <= set(order[:place])
     assert "store" not in BELOW["items"]

@@ -56,7 +56,10 @@ class Stage(ABC):
 
     @abstractmethod
     def write(self, data: Buffer) -> int:
-        """Append `data`; the number of bytes taken, always all of them."""
+        """Append `data`; the number of bytes taken, always all of them.
+
+        Raises StorageError after the first call of `publish`.
+        """
 
     @abstractmethod
     def publish(self, key: Key, *, replace: bool = False) -> None:
@@ -90,14 +93,6 @@ class Backend(ABC):
     @abstractmethod
     def read(self, key: Key) -> bytes:
         """The whole contents.  Raises KeyMissingError."""
-
-    def view(self, key: Key) -> memoryview:
-        """The whole contents, where that can be done without reading them all now.  Raises KeyMissingError.
-
-        A fault of the storage may then end the process in the middle, instead of raising an error:
-        for contents that have just been read through and found whole.
-        """
-        return memoryview(self.read(key))
 
     @abstractmethod
     def open(self, key: Key) -> BinaryIO:

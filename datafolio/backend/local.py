@@ -5,42 +5,42 @@ taken: that is the exclusive creation everything rests on, and no reader ever se
 A file's bytes are synced before it gets its name, and the folder after, so that a name that was
 acknowledged outlives a power loss, and a name that survived one has its bytes.
 
-A stage holds an advisory lock for as long as its process lives; whoever can take the lock may remove
-the file.  So what a killed process left behind is told from live work without looking at a clock.
+One advisory lock a backend, held for as long as it lives, keeps others from sweeping what it staged: see
+`datafolio.backend.staging`.  A staged file is open only while it is written, so there may be any number.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import mmap
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from datafolio.backend.base import Backend, Key, Listed, Stage, check_key
+from datafolio.backend.staging import Staging
 from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
 
 try:
     import fcntl
-except ImportError:  # Windows, where an open file can't be removed: no lock is needed
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["LocalBackend"]
 
 STAGING = "tmp"
 
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
 # A large file is synced each time this many bytes have been added to it.
 _SYNC_EVERY = 32 << 20
 
 # A folder, or a file where a folder should be, is no key.
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-# Some network file systems have no locks, and some systems can't sync a folder.
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+# Some systems can't sync a folder.
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
@@ -50,6 +50,7 @@ class LocalBackend(Backend):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.location = str(root)
+        self.staging = Staging(root / STAGING)
         # Folders whose own entry in their parent is known to be durable, up to the root's.
         self._durable_folders: set[Path] = set()
 
@@ -72,15 +73,6 @@ class LocalBackend(Backend):
                 return file.read()
             except OSError as error:
                 _fail(f"reading {self.path(key)}", error)
-
-    def view(self, key: Key) -> memoryview:
-        with self.open(key) as file:
-            if not os.fstat(file.fileno()).st_size:
-                return memoryview(b"")  # which can't be mapped
-            try:
-                return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            except (OSError, ValueError):
-                return memoryview(file.read())  # a file system that can't map
 
     def size(self, key: Key) -> int | None:
         path = self.path(key)
@@ -131,7 +123,12 @@ class LocalBackend(Backend):
             _fail(f"deleting {path}", error)
 
     def sweep_stages(self) -> int:
-        return sum(_freed_if_abandoned(self.root / key) for key, _ in self._scan(self.root / STAGING, f"{STAGING}/"))
+        folder = self.root / STAGING
+        names = [entry.name for entry in _entries(folder) if not entry.is_dir(follow_symlinks=False)]
+        try:
+            return self.staging.sweep(names)
+        except OSError as error:
+            _fail(f"sweeping {folder}", error)
 
     def make_folder(self, folder: Path) -> None:
         """Make `folder` and those above it, each with a durable entry in its parent."""
@@ -175,22 +172,22 @@ class _LocalStage(Stage):
     def __init__(self, backend: LocalBackend, mode: int = 0o444) -> None:
         # Read-only from the start, unless said otherwise: no object is ever changed in place.
         self._backend = backend
-        self._synced = False
         self._unsynced = 0
+        self._discarded = False
         folder = backend.root / STAGING
-        self._path = folder / secrets.token_hex(16)
-        self._descriptor = -1
         backend.make_folder(folder)
         try:
-            self._descriptor = _create_locked(self._path, mode)
+            self._path = backend.staging.new_path()
+            self._descriptor = os.open(self._path, _NEW_FILE, mode)
         except OSError as error:
             _fail(f"writing to {folder}", error)
 
     def write(self, data: Buffer) -> int:
-        self._check_open()
+        self._check_kept()
+        if self._descriptor < 0:
+            raise StorageError(f"this stage of {self._backend.location} was published, and takes no more bytes")
         remaining = octets(data)
         total = remaining.nbytes
-        self._synced = False
         self._unsynced += total
         try:
             while remaining.nbytes:
@@ -204,11 +201,11 @@ class _LocalStage(Stage):
         return total
 
     def publish(self, key: Key, *, replace: bool = False) -> None:
-        self._check_open()
+        self._check_kept()
         final = self._backend.path(key)
         self._backend.make_folder(final.parent)
         try:
-            self._sync()
+            self._seal()
             if replace:
                 self._link_over(final)
             else:
@@ -221,31 +218,42 @@ class _LocalStage(Stage):
 
     def move(self, key: Key) -> None:
         """Give the file its name, not durably, whatever had that name before.  Ends the stage."""
-        self._check_open()
+        self._check_kept()
         final = self._backend.path(key)
         self._backend.make_folder(final.parent)
         try:
+            self._close()
             os.replace(self._path, final)
         except OSError as error:
             _fail(f"writing {final}", error)
 
     def discard(self) -> None:
-        if self._descriptor < 0:
+        if self._discarded:
             return
+        self._discarded = True
+        with contextlib.suppress(OSError):
+            self._close()
         with contextlib.suppress(OSError):
             os.unlink(self._path)
-        # The lock goes with the descriptor, and so comes after the name.
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
-        self._descriptor = -1
 
-    def _sync(self) -> None:
-        if not self._synced:
+    def _seal(self) -> None:
+        """End the writing: from here on the bytes are durable, and no descriptor is needed."""
+        if self._descriptor < 0:
+            return
+        try:
             _flush(self._descriptor)
-            self._synced = True
+            self._close()
+        except OSError:
+            self.discard()  # bytes may be lost, and syncing again would not tell
+            raise
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _link_over(self, final: Path) -> None:
-        spare = self._path.with_name(secrets.token_hex(16))
+        spare = self._backend.staging.new_path()
         os.link(self._path, spare)
         try:
             os.replace(spare, final)
@@ -254,55 +262,9 @@ class _LocalStage(Stage):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(spare)
 
-    def _check_open(self) -> None:
-        if self._descriptor < 0:
+    def _check_kept(self) -> None:
+        if self._discarded:
             raise StorageError(f"this stage of {self._backend.location} was discarded; begin a new one")
-
-
-def _create_locked(path: Path, mode: int) -> int:
-    """A descriptor of the new file `path`, which holds the file's lock."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    while True:
-        descriptor = os.open(path, flags, mode)
-        try:
-            _lock(descriptor)
-            if os.fstat(descriptor).st_nlink:
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            raise
-        os.close(descriptor)  # a sweep came between the creation and the lock
-
-
-def _lock(descriptor: int) -> None:
-    try:
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError as error:
-        # Where nobody can lock, no sweep can either, and nothing is removed.
-        if error.errno not in _NO_LOCKS:
-            raise
-
-
-def _freed_if_abandoned(path: Path) -> int:
-    """Remove a staged file whose process is gone.  The lock is held until the file is."""
-    try:
-        with open(path, "rb") as file:
-            if fcntl is not None:
-                # A shared lock is enough to find an exclusive one, and needs no right to write.
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            found = os.fstat(file.fileno())
-            path.unlink()
-    except (BlockingIOError, FileNotFoundError, PermissionError):
-        return 0  # live, swept by another, or left by another user, who can
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
-            return 0
-        _fail(f"removing {path}", error)
-    # A process that was killed while it published left a second name of what stays.
-    return found.st_size if found.st_nlink == 1 else 0
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -22,7 +22,7 @@ from datafolio.errors import UsageError
 from datafolio.porcelain.folio import DataFolio
 from datafolio.porcelain.place import open_folio
 from datafolio.store.objects import OBJECTS
-from datafolio.store.orphans import format_size
+from datafolio.text import format_size
 
 __all__ = ["app"]
 

@@ -15,7 +15,7 @@ from datafolio.errors import FolioNotFoundError
 from datafolio.porcelain.place import bind_path
 from datafolio.store.fsck import Finding, Report
 from datafolio.store.fsck import fsck as check
-from datafolio.store.orphans import format_size
+from datafolio.text import format_size
 
 if TYPE_CHECKING:
     from rich.text import Text

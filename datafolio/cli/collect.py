@@ -14,7 +14,7 @@ from datafolio.cli.terminal import confirm
 from datafolio.porcelain.folio import DataFolio
 from datafolio.porcelain.place import open_folio
 from datafolio.store.gc import Collection, collect
-from datafolio.store.orphans import format_size
+from datafolio.text import format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,5 +74,5 @@ def collection_words(verb: str, collection: Collection) -> str:
     """The totals."""
     if not collection.objects:
         return "nothing to free"
-    versions = count(len(collection.orphans), "item version")
-    return f"{verb} {versions}, {count(collection.objects, 'file')}, {format_size(collection.size)} in all"
+    versions = f"{count(len(collection.orphans), 'item version')}, " if collection.orphans else ""
+    return f"{verb} {versions}{count(collection.objects, 'file')}, {format_size(collection.size)} in all"

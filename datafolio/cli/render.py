@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from datafolio.cli.terminal import clean, has_colour, is_terminal, write
-from datafolio.store.orphans import format_size
+from datafolio.text import format_size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -96,6 +96,8 @@ def _explain(error: Exception) -> tuple[str, int]:
 def _usage(error: Any) -> str:
     """What the parser says, in one line, and where to look."""
     message = " ".join(error.format_message().split()).rstrip(".")
+    if message == "No such option: --folio":
+        message += "; it goes before the command, as in `datafolio --folio PATH snapshot list`"
     context = getattr(error, "ctx", None)
     return f"{message}; see `{context.command_path if context else 'datafolio'} --help`"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from datafolio.cli.render import fields, format_time, format_value, line, show, table
 from datafolio.porcelain.folio import DataFolio
-from datafolio.store.orphans import format_size
+from datafolio.text import format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,7 +9,7 @@ from typing import TextIO
 import typer
 
 from datafolio.errors import StorageError
-from datafolio.porcelain.describe import printable
+from datafolio.text import printable
 
 __all__ = ["BROKEN_PIPE", "clean", "complain", "confirm", "has_colour", "is_terminal", "note", "unwritten", "write"]
 

@@ -103,7 +103,8 @@ def _copy(file: BinaryIO, sink: Sink, limit: int) -> int:
     while piece := file.read(min(_PIECE, limit - size)):
         sink.write(piece)
         size += len(piece)
-    return size
+    # Files of /proc say that they are empty.
+    return size + len(file.read(1))
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import uuid
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,11 +13,14 @@ from datafolio.items.base import Encoded, ItemType, Payload, Sink
 
 __all__ = ["JsonType"]
 
-_PLAIN = frozenset({dict, list, tuple, str, int, float, bool, type(None)})
+_PLAIN = frozenset(
+    {dict, list, tuple, set, frozenset, str, bytes, int, float, complex, bool, type(None)}
+    | {dt.date, dt.time, dt.timedelta, decimal.Decimal, uuid.UUID}
+)
 
 
 class JsonType(ItemType):
-    """dict, list, tuple, str, int, float, bool, None, and numpy's scalars.
+    """Python's own containers, text, bytes, numbers, None, dates, and numpy's scalars.
 
     A numpy scalar comes back as the Python value it equals.
     """

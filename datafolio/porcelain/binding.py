@@ -120,7 +120,7 @@ class Binding:
             return
         self.repository.commit(operation, change, payloads)
         self._dirty.set()
-        collect_if_due(self.repository)
+        _collect_if_due(self.repository)
 
     def refresh_views(self) -> None:
         """Bring the files for people up to date, if it is time; outside a batch."""
@@ -147,7 +147,7 @@ class Binding:
             if batch.operations:
                 self.repository.commit(batch.words(), batch.apply, batch.payloads, batch.stored)
                 self._dirty.set()
-        collect_if_due(self.repository)
+        _collect_if_due(self.repository)
 
     def refuse_in_batch(self, what: str) -> None:
         """Raise UsageError if a batch is under way."""
@@ -175,7 +175,7 @@ class _Batch:
         state = change(self.state)
         # Stored at once, so that the batch can read what is in it.  It stays staged as well: a
         # collection that knows nothing of the batch may come before its end.
-        ObjectStore(self._repository.backend, self.state.burn_of).put_all(payloads, self.stored)
+        ObjectStore(self._repository.backend, self.state.key_of).put_all(payloads, self.stored)
         self.payloads |= payloads
         self._changes.append(change)
         self.operations.append(operation)
@@ -206,6 +206,12 @@ class _Batch:
 def _finish(repository: Repository, dirty: threading.Event) -> None:
     if dirty.is_set():
         _write_views(repository, last_chance=True)
+
+
+def _collect_if_due(repository: Repository) -> None:
+    # What was committed is durable whether or not there is garbage that can be told from the rest.
+    with contextlib.suppress(StorageError, DamageError):
+        collect_if_due(repository)
 
 
 def _write_views(repository: Repository, *, last_chance: bool) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from datafolio.canonical import encode, unpack
+import msgspec
+
+from datafolio.canonical import pack, unpack
 from datafolio.store.state import State
 
 __all__ = ["compare"]
@@ -47,5 +49,6 @@ def _metadata_changes(old: dict[Any, Any], new: dict[Any, Any]) -> dict[Any, tup
 def _same(old: Any, new: Any) -> bool:
     if old is _MISSING or new is _MISSING:
         return old is new
-    # Compared as written: NaN is NaN, and 1 is not True.
-    return encode(old) == encode(new)
+    # Compared as written: NaN is NaN, and 1 is not True.  The order of a dict's keys is no difference.
+    written = (msgspec.json.encode(pack(value), order="deterministic") for value in (old, new))
+    return next(written) == next(written)

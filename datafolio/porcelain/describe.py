@@ -6,8 +6,8 @@ from typing import Any
 
 from datafolio.canonical import unpack
 from datafolio.store.model import Entry
-from datafolio.store.orphans import format_size
 from datafolio.store.state import State
+from datafolio.text import format_size, printable
 
 __all__ = ["Description", "contents_by_type", "describe", "summarise_facts"]
 
@@ -86,8 +86,3 @@ def summarise_facts(entry: Entry) -> str:
 def _short(value: Any) -> str:
     text = printable(repr(value))
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
-
-
-def printable(text: str) -> str:
-    """`text` with whatever could control a terminal written as an escape."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

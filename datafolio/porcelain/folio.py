@@ -158,7 +158,7 @@ class DataFolio(ItemReader, ItemWriter):
 
     def get_snapshot(self, name: str) -> DataFolio:
         """The snapshot as a read-only DataFolio.  Raises SnapshotNotFoundError."""
-        return DataFolio._of(self._binding.at_snapshot(name))
+        return self._of(self._binding.at_snapshot(name))
 
     def list_snapshots(self, tags: Iterable[str] = ()) -> list[dict[str, Any]]:
         """Every snapshot, or those that have all of `tags`, the oldest first.
@@ -256,7 +256,17 @@ class DataFolio(ItemReader, ItemWriter):
             raise UsageError(f"{self.path} has no snapshot to compare with; make one with create_snapshot")
         return names[-1]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, a handle is where its folio is and what it may do; unpickled, it opens that."""
+        options = (str(self.path), self.read_only, self._binding.trust, self.snapshot_name)
+        return _reopen, (type(self), *options)
+
     def __repr__(self) -> str:
+        # Without a look at the folio, which may be gone or damaged.
         snapshot = f", snapshot {self.snapshot_name!r}" if self.snapshot_name else ""
-        mode = ", read-only" if self.read_only else ""
-        return f"<DataFolio {str(self.path)!r}{snapshot}{mode}: {len(self)} items, {len(self.snapshots)} snapshots>"
+        return f"<DataFolio {str(self.path)!r}{snapshot}{', read-only' if self.read_only else ''}>"
+
+
+def _reopen(kind: type[DataFolio], path: str, read_only: bool, trust: bool, snapshot: str | None) -> DataFolio:
+    folio = kind.open(path, read_only=read_only, trust=trust)
+    return folio if snapshot is None else folio.get_snapshot(snapshot)

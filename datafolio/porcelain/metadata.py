@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from datafolio.canonical import encode, pack, unpack
-from datafolio.errors import ConflictError
+from datafolio.canonical import MAX_DEPTH, encode, pack, unpack
+from datafolio.errors import ConflictError, UnsupportedValueError, UsageError
 from datafolio.porcelain.binding import Binding
 from datafolio.store.changes import set_metadata
 from datafolio.store.state import State
@@ -159,15 +159,17 @@ def _writes(method: str) -> Any:
     return call
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     """`value` without any tracking, as a user would have written it."""
+    if depth > MAX_DEPTH:
+        raise UnsupportedValueError(f"the metadata would be nested more than {MAX_DEPTH} deep, or contain themselves")
     if type(value) is dict or isinstance(value, _TrackedDict):
-        return {key: _plain(item) for key, item in dict.items(value)}
+        return {key: _plain(item, depth + 1) for key, item in dict.items(value)}
     if type(value) is list or isinstance(value, (_TrackedList, Iterator)):
         # An iterator can be read once, and a change may have to be made again.
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if type(value) is tuple:
-        return tuple([_plain(item) for item in value])
+        return tuple([_plain(item, depth + 1) for item in value])
     return set(value) if isinstance(value, _TrackedSet) else value
 
 
@@ -309,12 +311,26 @@ def _reads(method: str) -> Any:
     return call
 
 
+def _looks_over(method: str) -> Any:
+    """A method that goes over the keys, all as they are now: others may add some while it does."""
+
+    def call(self: Any) -> Any:
+        with self._root.lock:
+            self.refresh()
+            return getattr(dict, method)(dict(dict.items(self)))
+
+    call.__name__ = method
+    return call
+
+
 class Metadata(_TrackedDict):
     """A folio's metadata: a dict that saves itself.
 
     Every change is durable when the statement that makes it is done, inside nested dicts, lists
-    and sets too, and every read shows what any handle has written by then.  So a loop, or ``dict(...)``,
-    looks anew at each key, while `copy` gives all of them as they were at one moment.  Values are what
+    and sets too, and every read shows what any handle has written by then.  A loop goes
+    over the keys as they were when it began, and ``dict(...)`` looks anew at each; `copy` gives all as they
+    were at one moment.  A dict or list inside is known by its place: one that was taken out of the
+    metadata is read and changed where it was.  Values are what
     `datafolio.canonical` can hold: text, numbers (NaN, infinities and large integers among them),
     None, dates, paths, bytes, and lists, tuples, sets and dicts of these; anything else is refused by
     name with UnsupportedValueError, and nothing is changed.
@@ -339,26 +355,28 @@ class Metadata(_TrackedDict):
         self._shown = value
         super()._fill(value)
 
-    def replace(self, contents: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> None:
+    def replace(self, contents: Mapping[Any, Any]) -> None:
         """Make `contents` the whole of the metadata, in one step."""
+        if not isinstance(contents, Mapping):
+            raise UsageError(f"the metadata are a dict, not a {type(contents).__name__}: {contents!r}")
         new = _plain(dict(contents))
         self._root.replace(new)
         self._refresh()
 
     __getitem__ = _reads("__getitem__")
     __contains__ = _reads("__contains__")
-    __iter__ = _reads("__iter__")
+    __iter__ = _looks_over("__iter__")
     __len__ = _reads("__len__")
     __eq__ = _reads("__eq__")
     __ne__ = _reads("__ne__")
     __or__ = _reads("__or__")
     __repr__ = _reads("__repr__")
-    __reversed__ = _reads("__reversed__")
+    __reversed__ = _looks_over("__reversed__")
     __hash__ = None  # type: ignore[assignment]
     get = _reads("get")
-    keys = _reads("keys")
-    values = _reads("values")
-    items = _reads("items")
+    keys = _looks_over("keys")
+    values = _looks_over("values")
+    items = _looks_over("items")
 
     def copy(self) -> dict[Any, Any]:
         """A plain dict with the same contents, which saves nothing."""

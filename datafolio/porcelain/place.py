@@ -9,14 +9,15 @@ from pathlib import Path
 from datafolio.backend import LocalBackend
 from datafolio.backend.local import STAGING
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError, UsageError
-from datafolio.store.repository import FOLIO_FILE, Repository
+from datafolio.store.log import LOG, record_key
+from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
 
 __all__ = ["bind_path", "init_folio", "open_folio", "open_or_create", "shortest", "working_directory"]
 
 #: What a folio keeps in its directory, besides a README.
-_OWN_NAMES = frozenset({"folio.json", "log", "objects", STAGING, "items.json", "snapshots.json"})
+_OWN_NAMES = frozenset({"folio.json", "log", "objects", "condemned", STAGING, "items.json", "snapshots.json"})
 #: How the staging folder's files are named.
-_STAGED = re.compile(r"[0-9a-f]{32}")
+_STAGED = re.compile(r"[0-9a-f]{16}(\.lock|-[0-9a-f]{16})")
 
 
 def bind_path(path: str | os.PathLike[str]) -> Path:
@@ -44,7 +45,7 @@ def working_directory() -> Path | None:
     """The current directory, or None if it was deleted."""
     try:
         return Path.cwd()
-    except FileNotFoundError:
+    except OSError:
         return None
 
 
@@ -78,7 +79,7 @@ def init_folio(path: Path) -> Repository:
     if _is_folio(path):
         raise DestinationExistsError(f"{path} is a folio already")
     taken = sorted(_OWN_NAMES.intersection(_entries(path)))
-    if taken:
+    if taken and not _is_free(path):
         raise DestinationExistsError(
             f"{path} has {', '.join(taken)}, and a folio needs the name{'s' if len(taken) > 1 else ''}; "
             f"move that away, or choose another path"
@@ -92,11 +93,17 @@ def _is_folio(path: Path) -> bool:
 
 def _is_free(path: Path) -> bool:
     """Whether there is nothing at `path`, or an empty directory, or what the making of a folio begins with."""
-    entries = _entries(path)
-    staging = path / STAGING
-    return not entries or (
-        entries == [STAGING] and os.path.isdir(staging) and all(map(_STAGED.fullmatch, _entries(staging)))
-    )
+    return all(_is_begun(path, name) for name in _entries(path))
+
+
+def _is_begun(path: Path, name: str) -> bool:
+    """Whether the making of a folio at `path` may have left `name` there, before it is one."""
+    folder = path / name
+    if name == README_FILE:
+        return (path / "log").is_dir()
+    if name == STAGING:
+        return folder.is_dir() and all(map(_STAGED.fullmatch, _entries(folder)))
+    return name == "log" and folder.is_dir() and set(_entries(folder)) <= {record_key(0).removeprefix(LOG)}
 
 
 def _entries(path: Path) -> list[str]:

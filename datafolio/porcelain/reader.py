@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +26,7 @@ __all__ = ["ItemReader", "entry_of"]
 
 def entry_of(state: State, name: str) -> Entry:
     """The item's entry.  Raises ItemNotFoundError."""
-    require_items(state, [check_item_name(name)], "in what this handle shows")
+    require_items(state, [check_item_name(name)], "to read")
     entry = state.items.get(name)
     assert entry is not None
     return entry
@@ -141,8 +141,13 @@ class ItemReader:
         """The number of items."""
         return self._binding.view(lambda state: len(state.items))
 
-    def _ipython_key_completions_(self) -> list[str]:
-        return self.items
+    def __iter__(self) -> Iterator[str]:
+        """The names of the items, sorted."""
+        return iter(self.items)
+
+    def __bool__(self) -> bool:
+        """True: an empty folio is a folio."""
+        return True
 
     def _entry(self, name: str) -> Entry:
         return self._binding.view(lambda state: entry_of(state, name))

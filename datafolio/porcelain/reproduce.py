@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from datafolio.porcelain.provenance.remote import sanitise_remote
+from datafolio.text import printable
 
 __all__ = ["reproduce_instructions"]
 
@@ -92,15 +93,11 @@ def _results(metadata: Mapping[Any, Any]) -> Iterator[str]:
 
 
 def _shell(word: str) -> str:
-    return shlex.quote(_escaped(word))
+    return shlex.quote(printable(word))
 
 
 def _shown(text: str) -> str:
     """`text` on one line, shortened if it is long."""
     # Cut first, so that what is long does not cost its length; escaping only makes it longer.
-    escaped = _escaped(text[: _LONGEST + 1])
+    escaped = printable(text[: _LONGEST + 1])
     return escaped if len(escaped) <= _LONGEST else escaped[: _LONGEST - 3] + "..."
-
-
-def _escaped(text: str) -> str:
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -10,7 +10,6 @@ from datafolio.canonical import unpack
 from datafolio.digest import Digest
 from datafolio.errors import InvalidNameError
 from datafolio.porcelain.binding import Binding
-from datafolio.porcelain.describe import Description
 from datafolio.porcelain.reader import ItemReader
 from datafolio.store.changes import require_snapshot
 from datafolio.store.model import SnapshotRef
@@ -117,7 +116,7 @@ class SnapshotView(ItemReader):
         return self._binding.view(lambda state: snapshot_info(state, self.name))
 
     def __repr__(self) -> str:
-        return f"<snapshot {self.name!r} of {self._binding.location}, {self.timestamp}>"
+        return f"<snapshot {self.name!r} of {self._binding.location}>"
 
 
 class Snapshots(Mapping[str, SnapshotView]):
@@ -148,4 +147,4 @@ class Snapshots(Mapping[str, SnapshotView]):
         return list(self)
 
     def __repr__(self) -> str:
-        return Description(f"<snapshots: {', '.join(self) or 'none'}>")
+        return f"<snapshots: {', '.join(self) or 'none'}>"

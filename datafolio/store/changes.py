@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from datafolio.digest import Digest
+from datafolio.digest import Digest, digest_of
 from datafolio.errors import (
     ItemExistsError,
     ItemInUseError,
@@ -44,7 +44,7 @@ __all__ = [
 #: What can be committed: a pure function, applied again whenever another writer was first.
 Change = Callable[[State], State]
 
-#: A snapshot larger than this, in bytes, is not repeated in the map of snapshots.
+#: A snapshot larger than this, in bytes, does not stand in the map of snapshots but is an object of its own.
 _INLINE_SNAPSHOT = 1024
 _INLINE_VERSIONS = 32
 
@@ -213,11 +213,12 @@ def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
         parent=state.head,
     )
     data = encode(snapshot)
-    state, digest = state.with_object(data)
+    is_small = len(data) <= _INLINE_SNAPSHOT
+    state, digest = (state, digest_of(data)) if is_small else state.with_object(data)
     ref = SnapshotRef(
         digest=digest,
         number=state.generation + 1,
-        snapshot=snapshot if len(data) <= _INLINE_SNAPSHOT else None,
+        snapshot=snapshot if is_small else None,
         item_versions=_inline_versions(state),
     )
     return replace(state, snapshots=state.snapshots.edit({name: ref}), generation=state.generation + 1, head=digest)

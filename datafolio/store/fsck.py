@@ -6,6 +6,7 @@ Findings are data.  What their ids mean, and what to do, is in `docs/fsck.md`; t
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,10 @@ from datafolio.errors import (
     FormatError,
     KeyMissingError,
     MissingObjectError,
+    StorageError,
 )
 from datafolio.store.log import LOG, Log, record_key
-from datafolio.store.objects import OBJECTS, object_key, parse_key
+from datafolio.store.objects import OBJECTS, condemned_key, object_key, parse_key
 from datafolio.store.repository import FOLIO_FILE, Repository, Tip, read_folio_file
 from datafolio.store.walk import Needed, Walk
 
@@ -41,6 +43,7 @@ FINDING_IDS: dict[str, Severity] = {
     "object-missing": "error",
     "object-damaged": "error",
     "object-misread": "error",
+    "object-unreadable": "error",
     "unknown-file": "warning",
 }
 
@@ -106,7 +109,8 @@ class _Check:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._findings: dict[tuple[str, str], Finding] = {}
-        self._walk = Walk(self._guard)
+        self._walk = Walk(functools.partial(self._guard, self._where))
+        self._map = Walk(functools.partial(self._guard, self._where_in_map))
         self._records = 0
         self._checked = 0
         self._unneeded: list[int] = []
@@ -116,7 +120,7 @@ class _Check:
         return Report(
             findings=tuple(sorted(self._findings.values(), key=lambda finding: (finding.severity, finding.where))),
             records=self._records,
-            objects=len(self._walk.needed),
+            objects=len(self._walk.needed) + len(self._map.needed),
             checked_bytes=self._checked,
             unneeded=len(self._unneeded),
             unneeded_bytes=sum(self._unneeded),
@@ -131,7 +135,7 @@ class _Check:
         except DamageError:
             return  # the log's findings say it
         state = self._tip.state
-        self._walk.condemned(state)
+        self._map.condemned(state)
         self._walk.state(state)
         self._check_payloads(repository, payloads=payloads, progress=progress)
         self._check_strangers()
@@ -177,23 +181,28 @@ class _Check:
             previous = logged.digest
 
     @contextlib.contextmanager
-    def _guard(self, digest: Digest | None, by: str) -> Iterator[None]:
+    def _guard(self, where: Callable[[Digest | None], Key], digest: Digest | None, by: str) -> Iterator[None]:
         try:
             yield
         except CorruptObjectError as error:
-            self._find("object-damaged", self._where(digest), str(error), (by,))
+            self._find("object-damaged", where(digest), str(error), (by,))
         except MissingObjectError as error:
-            self._find("object-missing", self._where(digest), str(error), (by,))
+            self._find("object-missing", where(digest), str(error), (by,))
         except DamageError as error:
-            self._find("object-misread", self._where(digest), str(error), (by,))
+            self._find("object-misread", where(digest), str(error), (by,))
+        except StorageError as error:
+            self._find("object-unreadable", where(digest), str(error), (by,))
 
     def _where(self, digest: Digest | None) -> Key:
         assert self._tip is not None
         if digest is None:
             return record_key(self._tip.seq)
         with contextlib.suppress(DamageError):  # of the map that tells where objects are
-            return object_key(digest, self._tip.state.burn_of(digest))
+            return self._tip.state.key_of(digest)
         return object_key(digest, 0)
+
+    def _where_in_map(self, digest: Digest | None) -> Key:
+        return self._where(None) if digest is None else condemned_key(digest)
 
     def _check_payloads(self, repository: Repository, *, payloads: bool, progress: Progress) -> None:
         wanted = {digest: needed for digest, needed in self._walk.needed.items() if needed.role != "node"}
@@ -201,27 +210,30 @@ class _Check:
         progress(0, total)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             messages = pool.map(lambda item: self._check_object(repository, *item, read=payloads), wanted.items())
+            done = 0
             for (digest, needed), fault in zip(wanted.items(), messages, strict=True):
-                self._checked += needed.size or 0
-                progress(self._checked, total)
+                done += needed.size or 0
+                progress(done, total)
                 if fault is not None:
                     self._find(fault[0], self._where(digest), fault[1], (needed.by,))
-        if not payloads:
-            self._checked = 0
+                elif payloads:
+                    self._checked += needed.size or 0
 
     def _check_object(
         self, repository: Repository, digest: Digest, needed: Needed, *, read: bool
     ) -> tuple[str, str] | None:
         try:
             size = repository.objects.size(digest)
+            if size is None:
+                return "object-missing", "the file is missing"
+            if needed.size is not None and size != needed.size:
+                return "object-damaged", f"expected {needed.size} bytes, found {size}"
+            if read and not repository.objects.is_sound(self._where(digest), digest):
+                return "object-damaged", f"the {size} bytes do not hash to the name"
         except DamageError as error:  # of the map that tells where objects are
             return "object-missing", str(error)
-        if size is None:
-            return "object-missing", "the file is missing"
-        if needed.size is not None and size != needed.size:
-            return "object-damaged", f"expected {needed.size} bytes, found {size}"
-        if read and not repository.objects.is_sound(self._where(digest), digest):
-            return "object-damaged", f"the {size} bytes do not hash to the name"
+        except StorageError as error:
+            return "object-unreadable", str(error)
         return None
 
     def _check_strangers(self) -> None:

@@ -10,8 +10,12 @@
    of times.
 
 Every commit thus either came before the condemning record, and was marked, or comes after it and
-looks up where its objects belong.  The map only grows.  Its own nodes are salted, so that a node
-which was condemned never has to come back: they are found without asking the map.
+looks up where its objects belong.  The map only grows.
+
+The map's own nodes are in a folder of their own, since they say where everything else is.  Each is
+salted with the epoch for which it was made, and with chance, so none is ever made twice.  Once there
+is a record of an epoch, it settles the fate of all nodes made for that epoch or an earlier one: those
+that it does not reach will never be reached again, and whoever made them has lost a race.
 """
 
 from __future__ import annotations
@@ -20,12 +24,12 @@ import secrets
 from dataclasses import dataclass, replace
 
 from datafolio.digest import Digest
-from datafolio.store.model import Garbage
-from datafolio.store.objects import OBJECTS, StoredKey, object_key, parse_key
+from datafolio.errors import DamageError
+from datafolio.store.model import Garbage, Node, decode
+from datafolio.store.objects import CONDEMNED, OBJECTS, StoredKey, object_key, parse_key
 from datafolio.store.orphans import Orphan, name_orphans
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
-from datafolio.store.tree import Tree
 from datafolio.store.walk import Walk
 
 __all__ = ["Collection", "collect", "collect_if_due"]
@@ -59,11 +63,36 @@ def collect(repository: Repository, *, dry_run: bool = False, keep_log: bool = F
     if dry_run:
         repository.view(marking.condemn)
         return marking.collection()
+    # First what needs no commit: on a full disk, that may be what makes room for one.
+    repository.backend.sweep_stages()
     repository.commit("collect", marking.condemn)
     for stored in marking.dead:
         repository.backend.delete(object_key(*stored))
-    repository.backend.sweep_stages()
+    # Seen from the newest state: a collector that slept may find its own map replaced.
+    repository.view(lambda state: _sweep_map(repository, state))
     return marking.collection()
+
+
+def _sweep_map(repository: Repository, state: State) -> None:
+    """Delete the nodes of maps of condemned objects that are settled and not of this state's map."""
+    stored = {
+        Digest(key.removeprefix(CONDEMNED).replace("/", "")): key for key, _ in repository.backend.list(CONDEMNED)
+    }
+    walk = Walk()
+    walk.condemned(state)
+    for digest, key in stored.items():
+        if digest not in walk.needed and _epoch_of(repository, digest) <= state.epoch:
+            repository.backend.delete(key)
+
+
+def _epoch_of(repository: Repository, digest: Digest) -> int:
+    """The epoch for which a node of the map was made, or 0 for a file that is no such node."""
+    try:
+        salt = decode(repository.condemned.read(digest), Node, f"the node {digest}").salt
+    except DamageError:
+        return 0
+    epoch = salt.partition("-")[0]
+    return int(epoch) if epoch.isascii() and epoch.isdigit() else 0
 
 
 def collect_if_due(repository: Repository) -> Collection | None:
@@ -103,13 +132,11 @@ class _Marking:
         self._orphans = name_orphans(self._repository, state, fresh)
         # A copy made while somebody wrote may have keys of later epochs than its log, and no key is used twice.
         epoch = max(state.epoch, *(stored.burn for stored in self.dead)) + 1
-        condemned, replaced = _enter(state.condemned, fresh, epoch)
-        self.dead |= {stored: size for stored, size in self._listed.items() if stored.digest in replaced}
+        condemned = state.condemned.edit(dict.fromkeys(fresh, epoch), salt=f"{epoch}-{secrets.token_hex(8)}")
         return replace(state, epoch=epoch, condemned=condemned, garbage=self._garbage(state, epoch))
 
     def _mark(self, state: State) -> None:
         self._walk.state(state)
-        self._walk.condemned(state)
         if self._keep_log:
             for logged in self._repository.log.retained():
                 if logged.record.epoch < state.garbage.horizon:
@@ -131,18 +158,6 @@ class _Marking:
             kept=sum(self._listed.values()) - sum(self.dead.values()),
             horizon=state.garbage.horizon if self._keep_log else epoch,
         )
-
-
-def _enter(condemned: Tree[int], digests: set[Digest], epoch: int) -> tuple[Tree[int], set[Digest]]:
-    """The map with `digests` in it, and its own old nodes, which are in it too and which it replaces."""
-    salt = f"{epoch}-{secrets.token_hex(8)}"
-    replaced: set[Digest] = set()
-    while True:
-        edited = condemned.edit(dict.fromkeys((*digests, *replaced), epoch), salt=salt)
-        more = condemned.nodes_not_in(edited)
-        if more <= replaced:
-            return edited, replaced
-        replaced |= more
 
 
 def _loosened_at_horizon(repository: Repository) -> int:

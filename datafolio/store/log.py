@@ -18,7 +18,7 @@ from datafolio.digest import Digest, digest_of
 from datafolio.errors import FormatError, KeyExistsError, KeyMissingError
 from datafolio.store.model import FORMAT, Record, decode, encode
 
-__all__ = ["LOG", "RETAINED", "Log", "Logged", "record_key"]
+__all__ = ["LOG", "RETAINED", "Log", "Logged", "record_key", "sealed"]
 
 LOG = "log/"
 
@@ -28,7 +28,8 @@ RETAINED = 100
 _TRIM_EVERY = 8
 
 _NAME = re.compile(r"\d{12}")
-_KNOWN = frozenset((*Record.__struct_fields__, "kind"))
+_KNOWN = frozenset((*Record.__struct_fields__, "kind", "check"))
+_SEAL = b',"check":"%b"}'
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def read_record(data: bytes, key: Key) -> Logged:
     version = decode(bytes(fields.get("format", b"0")), int, f"{key}: format")
     if version > FORMAT:
         raise FormatError(f"{key} has format {version}, and this datafolio reads up to {FORMAT}; install a newer one")
+    _require_seal(data, key)
     record = decode(data, Record, str(key))
     if record_key(record.seq) != key:
         raise FormatError(f"{key} holds record {record.seq}")
@@ -77,20 +79,25 @@ class Log:
 
     def newest(self) -> Logged | None:
         """The record with the highest number, or None in an empty log."""
-        while sequence := self.sequence():
-            try:
-                return self.read(sequence[-1])
-            except KeyMissingError:
-                continue  # trimmed since it was listed: there are newer ones
-        return None
+        return self._read_end(-1)
 
     def oldest(self) -> Logged:
         """The record with the lowest number, in a log that has any."""
-        while True:
+        oldest = self._read_end(0)
+        assert oldest is not None
+        return oldest
+
+    def _read_end(self, end: int) -> Logged | None:
+        sequence = self.sequence()
+        while sequence:
             try:
-                return self.read(self.sequence()[0])
-            except KeyMissingError:
-                continue  # trimmed since it was listed
+                return self.read(sequence[end])
+            except KeyMissingError as error:
+                # Trimmed since it was listed, so there are newer ones; unless it is there and can't be read.
+                before, sequence = sequence, self.sequence()
+                if before == sequence:
+                    raise FormatError(f"{record_key(before[end])} is a link to nothing") from error
+        return None
 
     def is_newest(self, seq: int) -> bool:
         """Whether record number `seq` is there and the next one is not."""
@@ -110,7 +117,7 @@ class Log:
         Raises KeyExistsError if another writer was first.
         """
         key = record_key(record.seq)
-        data = _with_fields(encode(record), unknown)
+        data = sealed(_with_fields(encode(record), unknown))
         try:
             self._backend.create(key, data)
         except KeyExistsError:
@@ -147,6 +154,17 @@ class Log:
             return read_record(self._backend.read(key), key).record.write_id == write_id
         except (KeyMissingError, FormatError):
             return False
+
+
+def sealed(encoded: bytes) -> bytes:
+    """A record's JSON with the digest of itself as its last field: no other record names the newest one's."""
+    return encoded[:-1] + _SEAL % digest_of(encoded[:-1]).encode()
+
+
+def _require_seal(data: bytes, key: Key) -> None:
+    body = data[: -len(_SEAL % (b"0" * 64))]
+    if data != body + _SEAL % digest_of(body).encode():
+        raise FormatError(f"{key} is damaged: its {len(data)} bytes do not end with the digest of those before")
 
 
 def _with_fields(encoded: bytes, fields: Mapping[str, msgspec.Raw]) -> bytes:

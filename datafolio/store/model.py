@@ -103,21 +103,22 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
 
 
 class SnapshotRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot as the map of snapshots names it, with what a listing shows where that is small."""
+    """A snapshot in the map of snapshots."""
 
     digest: Digest
     #: The first snapshot of a folio is number 1; numbers are never used again.
     number: int
-    #: The object's contents again, unless they are large.
+    #: The snapshot itself, unless it is large: then it is the object with that digest.
     snapshot: Snapshot | None
     #: Item name to version, unless there are many.
     item_versions: dict[str, int] | None
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
-    """What collections go by; the totals, in bytes of payload, say when one is worth its while."""
+    """What collections go by; the totals, in bytes, say when one is worth its while."""
 
-    #: Payloads that operations let go of and that no snapshot was made of, since the folio began.
+    #: Payloads that operations let go of and that no snapshot was made of, and nodes that took the place of
+    #: others, since the folio began.
     loosened: int = 0
     #: `loosened` as it was at the record up to which the last collection looked.
     collected: int = 0

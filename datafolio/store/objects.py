@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import mmap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple
 
 from datafolio.backend import Backend, Key, Stage
 from datafolio.digest import Digest, digest_of, digest_of_file, is_digest
-from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError, MissingObjectError
+from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError, MissingObjectError, StorageError
 
-__all__ = ["OBJECTS", "ObjectStore", "Source", "StoredKey", "object_key", "parse_key"]
+__all__ = ["CONDEMNED", "OBJECTS", "ObjectStore", "Source", "StoredKey", "condemned_key", "object_key", "parse_key"]
 
 OBJECTS = "objects/"
+CONDEMNED = "condemned/"
 
 Source = bytes | Stage
 
@@ -38,6 +40,11 @@ def object_key(digest: Digest, burn: int) -> Key:
     return Key(f"{OBJECTS}{digest[:2]}/{digest[2:]}" + (f"~{burn}" if burn else ""))
 
 
+def condemned_key(digest: Digest) -> Key:
+    """Where a node of the map of condemned objects is: found without asking that map."""
+    return Key(f"{CONDEMNED}{digest[:2]}/{digest[2:]}")
+
+
 def parse_key(key: Key) -> StoredKey | None:
     """What `object_key` made `key` from, or None for a key that it did not make."""
     name, _, burn = key.removeprefix(OBJECTS).replace("/", "", 1).partition("~")
@@ -48,22 +55,15 @@ def parse_key(key: Key) -> StoredKey | None:
 
 
 class ObjectStore:
-    """The objects of one folio.  `burn_of` tells the last epoch that condemned a digest, or 0."""
+    """Objects of one folio.  `key_of` tells where one is, or belongs."""
 
-    def __init__(self, backend: Backend, burn_of: Callable[[Digest], int]) -> None:
+    def __init__(self, backend: Backend, key_of: Callable[[Digest], Key]) -> None:
         self._backend = backend
-        self._burn_of = burn_of
-
-    def key(self, digest: Digest) -> Key:
-        """Where the object is, or belongs."""
-        return object_key(digest, self._burn_of(digest))
+        self.key = key_of
 
     def read(self, digest: Digest) -> bytes:
         """The object, whole.  Raises MissingObjectError, or CorruptObjectError if its bytes are not its own."""
-        return self.read_at(self.key(digest), digest)
-
-    def read_at(self, key: Key, digest: Digest) -> bytes:
-        """The same, for one whose key is known."""
+        key = self.key(digest)
         with self._missing_is_damage(key):
             data = self._backend.read(key)
         self._require_digest(key, digest, digest_of(data), len(data))
@@ -72,9 +72,10 @@ class ObjectStore:
     def view(self, digest: Digest) -> memoryview:
         """The object, whole and checked, without holding all of a large one in memory."""
         key = self.key(digest)
-        with self._missing_is_damage(key):
-            self._require_digest(key, digest, *self._digest_at(key))
-            return self._backend.view(key)
+        with self._missing_is_damage(key), self._backend.open(key) as file:
+            # Read through before it is mapped: a fault of the disk is then an error, and not the end of the process.
+            self._require_digest(key, digest, *self._digest_of(key, file))
+            return _mapped(file)
 
     def open(self, digest: Digest) -> BinaryIO:
         """The object as a file to read and seek in.  What is read is not checked."""
@@ -131,7 +132,15 @@ class ObjectStore:
 
     def _digest_at(self, key: Key) -> tuple[Digest, int]:
         with self._backend.open(key) as file:
+            return self._digest_of(key, file)
+
+    def _digest_of(self, key: Key, file: BinaryIO) -> tuple[Digest, int]:
+        try:
             return digest_of_file(file)
+        except StorageError:
+            raise
+        except OSError as error:
+            raise StorageError(f"reading {key}: {error.strerror or error}", error.errno) from error
 
     def _require_digest(self, key: Key, expected: Digest, found: Digest, size: int) -> None:
         if found != expected:
@@ -146,6 +155,15 @@ class ObjectStore:
             yield
         except KeyMissingError as error:
             raise MissingObjectError(f"{key} is missing from {self._backend.location}") from error
+
+
+def _mapped(file: BinaryIO) -> memoryview:
+    """The contents of `file`, without a copy where it is an ordinary file."""
+    try:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError):  # empty, in memory, or on a file system that can't map
+        file.seek(0)
+        return memoryview(file.read())
 
 
 def _drain(results: Iterable[None]) -> None:

@@ -12,8 +12,9 @@ from datafolio.store.model import Entry, Node, decode
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
 from datafolio.store.tree import Tree
+from datafolio.text import format_size, printable
 
-__all__ = ["Orphan", "OrphanFields", "format_size", "name_orphans"]
+__all__ = ["Orphan", "OrphanFields", "name_orphans"]
 
 
 class OrphanFields(TypedDict):
@@ -31,7 +32,7 @@ class Orphan(dict[str, object]):
     """A version of an item that nothing needs: a dict with the keys of `OrphanFields`, which prints as a sentence."""
 
     def __repr__(self) -> str:
-        return f"{self['item']} version {self['version']} ({format_size(int(str(self['bytes'])))})"
+        return f"{printable(str(self['item']))} version {self['version']} ({format_size(int(str(self['bytes'])))})"
 
 
 class _Holder(NamedTuple):
@@ -39,15 +40,6 @@ class _Holder(NamedTuple):
 
     items: Tree[Entry]
     words: str
-
-
-def format_size(size: float) -> str:
-    """A number of bytes for people: ``1.5 MB``, in powers of 1000."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def name_orphans(repository: Repository, state: State, dead: Collection[Digest]) -> tuple[Orphan, ...]:

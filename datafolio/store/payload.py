@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
 import queue
 import secrets
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import BinaryIO, TypeVar
 
 from datafolio.backend import Stage
-from datafolio.digest import Buffer, Digest, Hasher, digest_of, octets
+from datafolio.digest import Buffer, Digest, Hasher, digest_of, digest_of_file, octets
 from datafolio.errors import CorruptObjectError, DamageError, StorageError
 from datafolio.store.objects import ObjectStore, Source
 
@@ -162,14 +163,20 @@ class StoredPayload:
 
         It is the reader's own: the folio keeps its bytes whatever is done to the copy.
         """
-        path = _copies() / self._digest / self._filename
-        path.parent.mkdir(exist_ok=True)
-        return self.copy_to(path)
+        for attempt in itertools.count():
+            path = _copies() / f"{self._digest}-{attempt}" / self._filename
+            if not path.exists():
+                return self.copy_to(path)
+            with open(path, "rb") as file:
+                if digest_of_file(file)[0] == self._digest:
+                    return path  # else the reader has made something else of that copy
+        raise AssertionError("unreachable")
 
     def copy_to(self, target: Path) -> Path:
         """Write it to the file `target`, checked; whatever was there is replaced only by a whole copy."""
         partial = target.with_name(f".{secrets.token_hex(8)}")
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with self.open() as source, open(partial, "xb") as copy:
                 self._copy(source, copy)
             partial.replace(target)

@@ -15,12 +15,19 @@ from typing import TypeVar
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest
-from datafolio.errors import FolioNotFoundError, FormatError, KeyExistsError, KeyMissingError, MissingObjectError
+from datafolio.errors import (
+    FolioNotFoundError,
+    FormatError,
+    KeyExistsError,
+    KeyMissingError,
+    MissingObjectError,
+    StorageError,
+)
 from datafolio.store.changes import Change
 from datafolio.store.clock import utc_now
 from datafolio.store.log import Log, Logged
 from datafolio.store.model import FORMAT, FolioFile, Node, decode, encode
-from datafolio.store.objects import OBJECTS, ObjectStore, Source, object_key
+from datafolio.store.objects import ObjectStore, Source, condemned_key, object_key
 from datafolio.store.payload import IncomingPayload, StoredPayload
 from datafolio.store.readme import README
 from datafolio.store.state import Loaders, Stamp, State
@@ -56,7 +63,8 @@ class Repository:
         """Use `open` or `create`, which check what is there."""
         self.backend = backend
         self.log = Log(backend)
-        self.objects = ObjectStore(backend, self._burn_of)
+        self.objects = ObjectStore(backend, self._key_of)
+        self.condemned = ObjectStore(backend, condemned_key)
         self._loaders = Loaders(self.objects.read, self._load_node, self._load_condemned_node)
         self._nodes: OrderedDict[Digest, Node] = OrderedDict()
         self._lock = threading.RLock()
@@ -75,27 +83,23 @@ class Repository:
     @classmethod
     def create(cls, backend: Backend) -> Repository:
         """A folio at `backend`: a new one, or the one that is there or that another process just made."""
-        if read_folio_file(backend) is None:
-            info = FolioFile(format=FORMAT, folio_id=secrets.token_hex(16), created_at=utc_now())
-            _create_if_free(backend, FOLIO_FILE, encode(info) + b"\n")
         repository = cls(backend)
-        repository._begin_log()
+        if read_folio_file(backend) is None:
+            # The file that makes it a folio comes last, so a folio without a record has lost it.
+            first = State.empty(repository._loaders).record(repository._stamp(None, "create the folio"))
+            with contextlib.suppress(KeyExistsError):  # another process, or one that was killed, began
+                repository.log.append(first, {})
+            info = FolioFile(format=FORMAT, folio_id=secrets.token_hex(16), created_at=utc_now())
+            _create_if_free(backend, README_FILE, README)
+            _create_if_free(backend, FOLIO_FILE, encode(info) + b"\n")
+        repository.tip()
         return repository
-
-    def _begin_log(self) -> None:
-        """Write the first record, unless there are records, or objects that tell of lost ones."""
-        if self.log.sequence() or next(iter(self.backend.list(OBJECTS)), None) is not None:
-            return
-        _create_if_free(self.backend, README_FILE, README)
-        first = State.empty(self._loaders).record(self._stamp(None, "create the folio"))
-        with contextlib.suppress(KeyExistsError):  # another process began it
-            self.log.append(first, {})
 
     def tip(self) -> Tip:
         """The newest record, looked up afresh: everything acknowledged to anybody before this call."""
         with self._lock:
             if self._tip is None or not self.log.is_newest(self._tip.seq):
-                self._adopt(self._newest())
+                self._look_again()
             assert self._tip is not None
             return self._tip
 
@@ -122,8 +126,10 @@ class Repository:
                     return tip
                 # The keys depend on what has been condemned by now, so this comes after looking at
                 # the tip, every time: who condemns one of them later makes the append below fail.
-                objects = ObjectStore(self.backend, tip.state.burn_of)
+                state = state.with_worn_nodes()
+                objects = ObjectStore(self.backend, tip.state.key_of)
                 objects.put_all({**state.pending(), **(payloads or {})}, stored)
+                self.condemned.put_all(state.condemned.pending(), stored)
                 logged = self.log.append(state.record(self._stamp(tip, operation)), state.unknown)
             except (KeyExistsError, MissingObjectError) as error:
                 # A missing object is damage, unless a collection came between.
@@ -133,8 +139,10 @@ class Repository:
                     self._look_again()
                 time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))  # noqa: S311 - no secret
                 continue
-            self.log.trim(logged.record.seq)
-            return self._adopt(logged, state.stored())
+            adopted = self._adopt(logged, state.stored())
+            with contextlib.suppress(StorageError):  # what was asked for is done; a later commit trims
+                self.log.trim(logged.record.seq)
+            return adopted
         raise AssertionError("unreachable")
 
     def view(self, read: Callable[[State], T]) -> T:
@@ -175,13 +183,13 @@ class Repository:
         logged = self.log.newest()
         if logged is None:
             raise FormatError(
-                f"the folio at {self.backend.location} has no records in log/; "
-                f"if it was being copied or made when that stopped, copy it again"
+                f"the folio at {self.backend.location} has no records in log/, so its contents are not here; "
+                f"copy the whole directory again (a git clone has only the files that git keeps)"
             )
         return logged
 
     def _look_again(self) -> None:
-        """Find the newest record from nothing: the one that this handle took for it may have been changed in place."""
+        """Find the newest record from nothing: the folio may even be another one than before, or an older copy."""
         with self._lock:
             logged = self._newest()
             self._tip = Tip(logged, self.state_of(logged))
@@ -192,15 +200,15 @@ class Repository:
                 self._tip = Tip(logged, state or self.state_of(logged))
             return self._tip
 
-    def _burn_of(self, digest: Digest) -> int:
+    def _key_of(self, digest: Digest) -> Key:
         # The map only ever grows, so the newest one known here tells every object's place.
-        return self._tip.state.burn_of(digest) if self._tip is not None else 0
+        return self._tip.state.key_of(digest) if self._tip is not None else object_key(digest, 0)
 
     def _load_node(self, digest: Digest) -> Node:
         return self._cached_node(digest, self.objects.read)
 
     def _load_condemned_node(self, digest: Digest) -> Node:
-        return self._cached_node(digest, lambda digest: self.objects.read_at(object_key(digest, 0), digest))
+        return self._cached_node(digest, self.condemned.read)
 
     def _cached_node(self, digest: Digest, read: Callable[[Digest], bytes]) -> Node:
         with self._lock:

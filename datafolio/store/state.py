@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from datafolio.backend import Key
 from datafolio.digest import Digest, digest_of
 from datafolio.store.model import FORMAT, Entry, Garbage, Node, Record, Snapshot, SnapshotRef, decode
+from datafolio.store.objects import object_key
 from datafolio.store.tree import NodeLoader, Tree
 
 __all__ = ["Loaders", "Stamp", "State"]
@@ -21,7 +23,7 @@ class Loaders:
 
     read: Callable[[Digest], bytes]
     node: NodeLoader
-    #: For the map of condemned digests: its nodes are found without asking that map.
+    #: For the map of condemned digests, whose nodes are elsewhere.
     condemned_node: NodeLoader
 
 
@@ -140,12 +142,24 @@ class State:
         digest = digest_of(data)
         return replace(self, objects={**self.objects, digest: data}), digest
 
+    def key_of(self, digest: Digest) -> Key:
+        """Where the object with that digest is, or belongs."""
+        return object_key(digest, self.burn_of(digest))
+
     def pending(self) -> dict[Digest, bytes]:
-        """What must be stored before a record of this state may exist, besides payloads."""
-        pending = dict(self.objects)
-        for tree in (self.items, self.snapshots, self.retired, self.condemned):
-            pending |= tree.pending()
-        return pending
+        """The objects that must be stored before a record of this state may exist, besides payloads."""
+        return {**self.objects, **self._pending_nodes()}
+
+    def with_worn_nodes(self) -> State:
+        """The state whose totals count the nodes it makes as garbage to come: each takes an older one's place."""
+        worn = sum(map(len, self._pending_nodes().values()))
+        return replace(self, garbage=msgspec.structs.replace(self.garbage, loosened=self.garbage.loosened + worn))
+
+    def _pending_nodes(self) -> dict[Digest, bytes]:
+        nodes: dict[Digest, bytes] = {}
+        for tree in (self.items, self.snapshots, self.retired):
+            nodes |= tree.pending()
+        return nodes
 
     def stored(self) -> State:
         """The same state, once what was pending is stored."""

@@ -169,7 +169,7 @@ class Tree(Generic[V]):
     def _decode(self, name: str, raw: msgspec.Raw) -> V:
         try:
             return self._decoder.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise FormatError(f"the entry {name!r} can't be understood: {error}") from error
 
     def _decode_if(self, name: str, raw: msgspec.Raw | None) -> V | None:

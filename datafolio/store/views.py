@@ -39,7 +39,7 @@ def write_views(repository: Repository, *, last_chance: bool = False) -> None:
     """
     cost = max(_LEAST_SECONDS, _SECONDS_A_BYTE * _view_size(repository.backend))
     age = _view_age(repository.backend)
-    if age is not None and age < cost / _SHARE and not (last_chance and cost < _ALWAYS_SECONDS):
+    if age is not None and 0 <= age < cost / _SHARE and not (last_chance and cost < _ALWAYS_SECONDS):
         return
     snapshots, items = repository.view(_documents)
     repository.backend.replace(SNAPSHOTS_FILE, _text(snapshots))

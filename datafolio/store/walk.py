@@ -76,7 +76,7 @@ class Walk:
 
     def _snapshot(self, name: str, ref: SnapshotRef, state: State) -> None:
         by = f"snapshot {name!r}"
-        if not self._visit(ref.digest, Needed("snapshot", None, by)):
+        if ref.snapshot is None and not self._visit(ref.digest, Needed("snapshot", None, by)):
             return
         with self._guard(ref.digest, by):
             snapshot = state.snapshot(ref)

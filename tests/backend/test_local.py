@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 import threading
@@ -52,7 +53,9 @@ stage.discard()
 
 
 def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+    """All files, but for the locks of those who may stage something."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
+    return sorted(path.as_posix() for path in found if not path.match("tmp/*.lock"))
 
 
 def descriptors():
@@ -142,22 +145,24 @@ def test_of_many_processes_that_create_one_key_exactly_one_wins(backend, start):
         assert backend.read(key) == f"racer {winner}".encode()
 
 
-def test_what_a_killed_process_staged_is_swept(backend, root, start):
+def test_what_a_killed_process_staged_is_swept_with_its_lock(backend, root, start):
     process = start(STAGER)
     assert process.stdout.readline() == "staged\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert len(files(root / "tmp")) == 1
+    assert len(os.listdir(root / "tmp")) == len({"the lock", "what was staged"})
     assert backend.sweep_stages() == 1000
-    assert files(root) == []
+    assert os.listdir(root / "tmp") == []
     assert backend.sweep_stages() == 0
 
 
-def test_what_a_living_process_staged_is_kept(backend, root, start):
+def test_what_a_living_process_staged_is_kept(backend, root, start, staged):
     process = start(STAGER)
     assert process.stdout.readline() == "staged\n"
+    before = os.listdir(root / "tmp")
     assert backend.sweep_stages() == 0
-    assert len(files(root / "tmp")) == 1
+    assert os.listdir(root / "tmp") == before
+    assert len(staged(root)) == 1
     process.communicate("")
     assert process.returncode == 0
     assert backend.read(Key("objects/after")) == b"x" * 1000
@@ -172,17 +177,19 @@ def test_what_a_killed_process_published_stays_and_counts_as_no_bytes_freed(back
     assert backend.read(KEY) == b"x" * 1000
     assert backend.sweep_stages() == 0
     assert files(root) == [KEY]
+    assert os.listdir(root / "tmp") == []
     assert backend.read(KEY) == b"x" * 1000
 
 
 def test_two_sweeps_at_once_count_every_byte_once(backend, root):
     (root / "tmp").mkdir(parents=True)
     for number in range(200):
-        (root / "tmp" / f"{number}").write_bytes(b"left")
+        (root / "tmp" / f"{number % 20:016}-{number:016}").write_bytes(b"left")
+        (root / "tmp" / f"{number % 10:016}.lock").touch()  # of half of them
     with ThreadPoolExecutor(4) as pool:
         freed = list(pool.map(lambda _: LocalBackend(root).sweep_stages(), range(4)))
     assert sum(freed) == 200 * len(b"left")
-    assert files(root) == []
+    assert os.listdir(root / "tmp") == []
 
 
 # Folders that come and go.
@@ -201,7 +208,7 @@ def test_a_folder_that_somebody_removes_in_between_is_made_again(backend, root):
     backend.delete(KEY)
     (root / "objects" / "ab").rmdir()
     (root / "objects").rmdir()
-    (root / "tmp").rmdir()
+    shutil.rmtree(root / "tmp")
     backend.create(KEY, b"y")
     assert backend.read(KEY) == b"y"
     backend.delete(KEY)
@@ -225,7 +232,7 @@ def test_many_threads_make_the_same_folders_without_a_quarrel(root):
 # What is left.
 
 
-def test_nothing_is_left_in_the_staging_folder(backend, root):
+def test_nothing_is_left_in_the_staging_folder(backend, root, staged):
     backend.create(KEY, b"x")
     backend.replace(KEY, b"y")
     with pytest.raises(KeyExistsError):
@@ -237,7 +244,7 @@ def test_nothing_is_left_in_the_staging_folder(backend, root):
         with pytest.raises(KeyExistsError):
             stage.publish(KEY)
     backend.stage().discard()
-    assert files(root / "tmp") == []
+    assert staged(root) == []
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs a system that shows its descriptors")
@@ -259,11 +266,11 @@ def test_no_descriptor_is_left_open_after_success_or_failure(backend, root):
     assert descriptors() == before
 
 
-def test_a_stage_whose_file_was_taken_away_says_so_and_can_be_discarded(backend, root):
+def test_a_stage_whose_file_was_taken_away_says_so_and_can_be_discarded(backend, root, staged):
     stage = backend.stage()
     stage.write(b"x")
-    (staged,) = (root / "tmp").iterdir()
-    staged.unlink()
+    (name,) = staged(root)
+    (root / "tmp" / name).unlink()
     with pytest.raises(StorageError, match=str(backend.path(KEY))) as caught:
         stage.publish(KEY)
     assert caught.value.errno == errno.ENOENT

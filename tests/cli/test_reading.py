@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ COMMANDS = [
 
 
 def listing(path: Path) -> dict[str, tuple[int, int]]:
+    gc.collect()  # handles of the commands before, whose locks go with them
     return {str(file): (file.stat().st_mtime_ns, file.stat().st_size) for file in (path, *path.rglob("*"))}
 
 

@@ -48,7 +48,8 @@ from datafolio.items import ITEM_TYPES, by_tag, detect
         (np.str_("a"), "json"),
         (object(), "model"),
         (print, "model"),
-        ({1}, "model"),
+        ({1}, "json"),
+        (b"", "json"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__qualname__,
 )

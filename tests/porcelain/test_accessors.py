@@ -70,11 +70,14 @@ def test_tab_completion_offers_what_can_be_typed(filled):
     assert filled.data._ipython_key_completions_() == ["class", "features", "model", "raw", "settings 2"]
 
 
-def test_the_folio_and_its_snapshots_complete_their_names(filled):
+def test_the_snapshots_complete_their_names(filled):
     filled.create_snapshot("v1", **OFF)
-    assert filled._ipython_key_completions_() == filled.items
     assert filled.snapshots._ipython_key_completions_() == ["v1"]
-    assert filled.snapshots["v1"]._ipython_key_completions_() == filled.items
+
+
+def test_a_folio_is_looped_over_by_name_and_is_true_even_when_it_is_empty(filled, tmp_path):
+    assert list(filled) == filled.items
+    assert DataFolio(tmp_path / "empty")
 
 
 def test_the_items_are_looped_over_counted_and_asked_for(filled):
@@ -102,8 +105,21 @@ def test_trust_is_asked_for_here_too(filled):
 
 def test_the_accessor_can_be_copied(filled):
     assert copy.copy(filled.data).raw.type == "table"
-    with pytest.raises(TypeError):  # a handle on a folio is this process's own
-        pickle.dumps(filled.data)
+
+
+def test_a_pickled_handle_opens_the_same_folio_with_the_same_rights(filled):
+    filled.create_snapshot("v1", **OFF)
+    filled.add_json("new", 1)
+    for handle in (filled, filled.get_snapshot("v1"), DataFolio(filled.path, read_only=True, trust=False)):
+        again = pickle.loads(pickle.dumps(handle))
+        assert (again.path, again.read_only, again.snapshot_name) == (
+            handle.path,
+            handle.read_only,
+            handle.snapshot_name,
+        )
+        assert again.items == handle.items
+    with pytest.raises(UntrustedError):
+        again.get_model("model")
 
 
 def test_nothing_is_set_or_deleted_by_attribute(filled):

@@ -332,9 +332,32 @@ print(len(folio), folio.get_json("i399"))
     assert len(records(folio)) == 2
 
 
-def test_nothing_staged_stays_behind(folio):
+def test_a_batch_of_many_large_arrays_needs_few_open_files(folio, run):
+    said = run(
+        """
+import sys
+import numpy as np
+from datafolio import DataFolio
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+except ImportError:
+    pass
+folio = DataFolio(sys.argv[1])
+with folio.batch():
+    for number in range(150):
+        folio.add_numpy(f"i{number}", np.full(150_000, number))
+print(len(folio), folio.get_numpy("i149").shape)
+""",
+        folio.path,
+    )
+    assert said == "150 (150000,)"
+    assert len(records(folio)) == 2
+
+
+def test_nothing_staged_stays_behind(folio, staged):
     with folio.batch():
         folio.add_json("a", 1)
     with pytest.raises(ZeroDivisionError):
         add_and_raise(folio, "b")
-    assert os.listdir(folio.path / "tmp") == []
+    assert staged(folio.path) == []

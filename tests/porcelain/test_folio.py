@@ -339,13 +339,14 @@ def test_init_refuses_a_file(tmp_path):
 # What a folio says of itself
 
 
-def test_a_folio_shows_its_path_and_how_much_is_in_it(folio):
-    folio.add_json("x", 1)
+def test_a_folio_shows_its_path_and_what_it_is_even_when_it_is_gone(folio):
     assert str(folio.path) in repr(folio)
-    assert "1 items" in repr(folio)
     folio.create_snapshot("s", capture_git=False, capture_environment=False)
     assert "snapshot 's'" in repr(folio.get_snapshot("s"))
     assert "read-only" in repr(DataFolio(folio.path, read_only=True))
+    held = folio.get_snapshot("s")
+    folio.delete_snapshot("s")
+    assert "snapshot 's'" in repr(held)
 
 
 def test_describe_lists_items_metadata_and_snapshots(folio):

@@ -268,6 +268,7 @@ def test_an_item_added_again_after_it_was_deleted_begins_anew(repository):
     put(repository, "a", b"1")
     snapshot(repository, "s1")
     put(repository, "a", b"2")
+    restore(repository, "s1")
     delete_snapshot(repository, "s1")
     delete(repository, "a")
     put(repository, "a", b"3")

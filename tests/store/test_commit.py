@@ -76,8 +76,8 @@ def test_a_creation_that_was_killed_halfway_is_ended_by_the_next(backend):
     watched.before("publish", lambda _key: watched.before("publish", die))
     with pytest.raises(KeyboardInterrupt):
         Repository.create(watched)
-    assert keys(backend) == {FOLIO_FILE}
-    with pytest.raises(FormatError, match="no records in log/"):
+    assert keys(backend) == {record_key(0)}
+    with pytest.raises(FolioNotFoundError):
         Repository.open(backend)
     put(Repository.create(backend), "a", b"1")
     assert_sound(backend)
@@ -179,12 +179,12 @@ def test_a_change_that_raises_leaves_everything_as_it_was(repository, backend):
     assert contents(repository) == {"a": b"1"}
 
 
-def test_a_refused_item_leaves_no_payload(on_disk, disk):
+def test_a_refused_item_leaves_no_payload(on_disk, disk, root, staged):
     before = keys(disk)
     with pytest.raises(ItemNotFoundError, match="an input of 'a'"):
         put(on_disk, "a", b"1", inputs=("nothing",))
     assert keys(disk) == before
-    assert list(disk.path("tmp").iterdir()) == []
+    assert staged(root) == []
 
 
 def test_a_conflict_that_cannot_be_merged_is_raised(backend):
@@ -277,23 +277,28 @@ def test_a_commit_that_needs_a_missing_node_ends_with_that_error(repository, bac
 def test_a_snapshot_of_many_items_takes_three_files_and_reads_no_payload(backend):
     repository = Repository.create(backend)
     put_many(repository, {f"item {number}": str(number).encode() for number in range(300)})
-    for number in range(60):
+    splits = 0
+    for number in range(150):
         put(repository, "item 7", f"round {number}".encode())
         watched = WatchedBackend(backend)
         snapshot(Repository.open(watched), f"s{number}")
-        assert len(watched.made("publish")) <= 3
+        # One more where the list of snapshots no longer fits into the nodes that it had.
+        made = len(watched.made("publish"))
+        splits += made > 3
+        assert made <= 4
         payloads = {object_key(digest_of(data), 0) for data in contents(repository).values()}
         touched = {key for operation, key in watched.calls if operation in {"read", "open", "publish", "size"}}
         assert not touched & payloads
         assert not watched.made("replace")
+    assert splits <= 4
 
 
-def test_an_unchanged_folio_snapshots_again_into_two_files(repository, backend):
+def test_an_unchanged_folio_snapshots_again_into_one_file(repository, backend):
     put(repository, "a", b"1")
     snapshot(repository, "one")
     watched = WatchedBackend(backend)
     snapshot(Repository.open(watched), "two")
-    assert len(watched.made("publish")) == 2
+    assert watched.made("publish") == [record_key(3)]
 
 
 def test_snapshots_made_in_one_environment_share_its_object(repository, backend):
@@ -324,7 +329,7 @@ def _assert_every_prefix_of_the_writes_is_a_folio(published, backend):
     left = MemoryBackend()
     for key in published:
         left.create(key, backend.read(key))
-        if key.startswith(LOG):
+        if key.startswith(LOG) and left.size(FOLIO_FILE) is not None:
             assert_sound(left)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,11 @@ def assert_lists(root, cwd, contents):
 def test_the_program_is_ten_lines_of_the_standard_library():
     assert len(PROGRAM.strip().splitlines()) <= 10
     assert re.findall(r"^import .*$", PROGRAM, re.MULTILINE) == ["import json, pathlib, sys"]
+
+
+def test_every_folio_carries_the_program(on_disk, root):
+    shown = textwrap.indent(PROGRAM.strip(), " " * 6)
+    assert shown in (root / "README.md").read_text("utf-8")
 
 
 def test_ten_lines_read_a_small_folio(on_disk, root, tmp_path):
@@ -94,32 +100,32 @@ def table_of(section):
 
 
 @pytest.mark.parametrize(
-    ("section", "structure", "kind"),
+    ("section", "structure", "kind", "last"),
     [
-        ("## folio.json\n", model.FolioFile, []),
-        ("A record holds the folio's whole state:\n", model.Record, ["kind"]),
-        ("`garbage`:\n", model.Garbage, []),
-        ("A **node**:\n", model.Node, ["kind"]),
-        ("## Entries\n", model.Entry, []),
-        ("has one **reference** for each snapshot:\n", model.SnapshotRef, []),
-        ("A **snapshot** is an object:\n", model.Snapshot, ["kind"]),
+        ("## folio.json\n", model.FolioFile, [], []),
+        ("A record holds the folio's whole state:\n", model.Record, ["kind"], ["check"]),
+        ("`garbage`:\n", model.Garbage, [], []),
+        ("A **node**:\n", model.Node, ["kind"], []),
+        ("## Entries\n", model.Entry, [], []),
+        ("has one **reference** for each snapshot:\n", model.SnapshotRef, [], []),
+        ("A **snapshot**, in its reference or an object of its own:\n", model.Snapshot, ["kind"], []),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_every_field_is_documented_in_its_order(section, structure, kind):
-    assert table_of(section) == [*kind, *structure.__struct_fields__]
+def test_every_field_is_documented_in_its_order(section, structure, kind, last):
+    assert table_of(section) == [*kind, *structure.__struct_fields__, *last]
 
 
 def test_the_fields_on_disk_stand_in_the_documented_order(on_disk, disk):
     put(on_disk, "a", b"1")
     snapshot(on_disk, "s")
-    tip = on_disk.tip()
     document = json.loads(disk.read("log/000000000002"))
     assert list(document) == table_of("A record holds the folio's whole state:\n")
     assert list(document["items"]["entries"]["a"]) == table_of("## Entries\n")
     assert list(document["snapshots"]["entries"]["s"]) == table_of("has one **reference** for each snapshot:\n")
-    ref = tip.state.snapshots.get("s")
-    assert list(json.loads(on_disk.objects.read(ref.digest))) == table_of("A **snapshot** is an object:\n")
+    assert list(document["snapshots"]["entries"]["s"]["snapshot"]) == table_of(
+        "A **snapshot**, in its reference or an object of its own:\n"
+    )
 
 
 def test_the_limits_and_the_format_are_the_documented_ones():

@@ -11,15 +11,14 @@ import msgspec
 import pytest
 
 from datafolio.digest import digest_of
-from datafolio.errors import FolioNotFoundError, FormatError, StorageError
+from datafolio.errors import FolioNotFoundError, FormatError
 from datafolio.store.fsck import FINDING_IDS, fsck
 from datafolio.store.gc import collect
-from datafolio.store.log import record_key
+from datafolio.store.log import record_key, sealed
 from datafolio.store.model import Node
-from datafolio.store.objects import object_key
+from datafolio.store.objects import condemned_key, object_key
 from datafolio.store.repository import Repository
 from tests.store.plumbing import (
-    WatchedBackend,
     contents,
     delete,
     delete_snapshot,
@@ -279,7 +278,7 @@ def test_a_missing_node_of_the_map_that_tells_where_objects_are(large, disk):
     put_many(large, {f"item {number}": b"newest" for number in range(30)})
     collect(large)
     refs = large.tip().state.condemned.root.refs
-    key = object_key(refs[0].digest, 0)
+    key = condemned_key(refs[0].digest)
     disk.delete(key)
     report = fsck(disk)
     assert ("object-missing", key, ("the condemned objects",)) in {
@@ -338,9 +337,18 @@ def test_a_truncated_record_in_the_middle(folio, disk):
 
 
 def test_a_changed_record_in_the_middle(folio, disk):
-    overwrite(disk, record_key(2), disk.read(record_key(2)).replace(b"weather", b"whether"))
+    changed = disk.read(record_key(2)).replace(b"weather", b"whether")
+    overwrite(disk, record_key(2), sealed(changed.partition(b',"check"')[0] + b"}"))
     finding = only(fsck(disk))
     assert (finding.id, finding.where, finding.affects) == ("record-chain-broken", record_key(2), ())
+
+
+def test_a_flipped_bit_in_the_newest_record_that_leaves_it_readable(folio, disk):
+    key = newest(folio)
+    overwrite(disk, key, disk.read(key).replace(b"weather", b"weatheR"))
+    assert only(fsck(disk)).id == "record-damaged"
+    with pytest.raises(FormatError, match=key):
+        Repository.open(disk)
 
 
 @pytest.mark.parametrize("left", [0, 100, -1], ids=["emptied", "cut to a part", "cut by a byte"])
@@ -433,11 +441,13 @@ def test_every_finding_is_produced_by_one_of_these_tests():
     assert missing == []
 
 
-def test_a_disk_that_fails_is_no_finding_but_an_error(folio, disk):
-    def fail(_key):
-        raise StorageError("reading: input/output error", 5)
-
-    watched = WatchedBackend(disk)
-    watched.before("open", fail)
-    with pytest.raises(StorageError, match="input/output error"):
-        fsck(watched)
+def test_an_object_that_the_disk_does_not_give_up_is_a_finding_and_the_rest_is_checked(folio, disk):
+    put(folio, "unreadable", b"unreadable")
+    put(folio, "damaged", b"damaged")
+    broken, flipped = disk.path(payload_key(b"unreadable")), disk.path(payload_key(b"damaged"))
+    broken.unlink()
+    broken.symlink_to(broken.name)
+    flipped.chmod(0o644)
+    flipped.write_bytes(b"dAmaged")
+    found = {finding.where: finding.id for finding in fsck(disk).findings}
+    assert found == {payload_key(b"unreadable"): "object-unreadable", payload_key(b"damaged"): "object-damaged"}

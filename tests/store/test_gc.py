@@ -355,6 +355,27 @@ def test_a_sweep_that_was_killed_is_finished_by_the_next_collection(backend, sur
         assert_sound(backend)
 
 
+def test_a_key_that_a_killed_sweep_left_is_swept_when_its_content_has_come_back(backend):
+    repository = Repository.create(backend)
+    put(repository, "a", b"phoenix")
+    put(repository, "a", b"other")
+    watched = WatchedBackend(backend)
+
+    def die(_key):
+        raise KeyboardInterrupt
+
+    watched.before("delete", die)
+    with pytest.raises(KeyboardInterrupt):
+        collect(Repository.open(watched))
+    put(repository, "b", b"phoenix")
+    assert {key_of(b"phoenix"), key_of(b"phoenix", 1)} <= objects(backend)
+    assert collect(repository).objects == 1
+    assert objects(backend) >= {key_of(b"phoenix", 1)}
+    assert key_of(b"phoenix") not in objects(backend)
+    assert contents(repository) == {"a": b"other", "b": b"phoenix"}
+    assert_sound(backend)
+
+
 def test_a_collection_that_was_killed_before_its_record_is_as_if_it_had_not_been(backend):
     with small_nodes():
         repository = Repository.create(backend)
@@ -470,11 +491,11 @@ def test_an_artifact_with_the_bytes_of_a_node_or_snapshot_hides_nothing_from_the
         assert_sound(backend)
 
 
-def test_a_half_written_payload_of_a_killed_process_is_swept(on_disk, disk, root):
+def test_a_half_written_payload_of_a_killed_process_is_swept(on_disk, root, staged):
     put(on_disk, "a", b"one")
-    (root / "tmp" / "abandoned").write_bytes(b"x" * 1000)
+    (root / "tmp" / "0123456789abcdef-0123456789abcdef").write_bytes(b"x" * 1000)
     collect(on_disk)
-    assert list((root / "tmp").iterdir()) == []
+    assert staged(root) == []
 
 
 # What the log keeps, and what an automatic collection does.
@@ -591,3 +612,18 @@ def test_a_snapshot_made_of_a_state_with_reborn_objects_restores(repository, bac
     restore(repository, "s")
     assert read(Repository.open(backend), "a") == b"one"
     assert record_key(repository.tip().seq) in keys(backend)
+
+
+def test_the_nodes_that_small_edits_leave_behind_are_collected_too(disk):
+    """300 items take several nodes, and each edit replaces one; its payload is a few bytes."""
+    folio = Repository.create(disk)
+    put_many(folio, {f"i{number}": b"%d" % number for number in range(300)})
+    largest = 0
+    with eager_collections(200_000):
+        for number in range(400):
+            put(folio, "i5", b"edit %d" % number)
+            collect_if_due(folio)
+            largest = max(largest, sum(size for _, size in disk.list(OBJECTS)))
+    # 400 nodes of some 15 kB would be 6 MB; the newest 100 records need theirs.
+    assert largest < 4_000_000
+    assert_sound(disk)

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from datafolio.digest import Hasher
+from datafolio.digest import digest_of_file
 from datafolio.porcelain.provenance.distributions import installed
 from datafolio.porcelain.provenance.git import find_top
 
@@ -23,7 +23,6 @@ LOCK_FILES = (
     "pylock.toml",
     "requirements.txt",
 )
-_CHUNK = 1 << 20
 
 
 def capture_environment(start: Path) -> dict[str, Any]:
@@ -68,13 +67,10 @@ def _folders(start: Path) -> list[Path]:
 
 def _digest(path: Path) -> str | None:
     """None if `path` is no file, or can't be read."""
-    hasher = Hasher()
     try:
         if not path.is_file():
             return None
         with open(path, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                hasher.update(chunk)
+            return digest_of_file(file)[0]
     except OSError:
         return None
-    return hasher.digest()

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from datafolio.porcelain.place import working_directory
+
 __all__ = ["capture_execution"]
 
 
@@ -19,20 +21,13 @@ def capture_execution(arguments: bool = False) -> dict[str, Any]:
     ``"notebook"``, ``"interactive"``, ``"-"`` for a program read from standard input, or None where Python
     can't tell.
     """
-    folder = _working_directory()
+    folder = working_directory()
     entry = _entry_point(folder)
     captured = {
         "working_directory": None if folder is None else _valid(str(folder)),
         "entry_point": None if entry is None else _valid(entry),
     }
     return captured | {"arguments": [_valid(word) for word in _argv()[1:]]} if arguments else captured
-
-
-def _working_directory() -> Path | None:
-    try:
-        return Path.cwd()
-    except OSError:
-        return None
 
 
 def _entry_point(folder: Path | None) -> str | None:

@@ -16,7 +16,7 @@ from datafolio.porcelain.provenance.remote import sanitise_remote
 __all__ = ["capture_git", "find_top"]
 
 #: What datafolio itself changes in a folio's folder.
-_CHANGING = frozenset({"folio.json", "log", "objects", "items.json", "snapshots.json"})
+_CHANGING = frozenset({"folio.json", "log", "objects", "condemned", "items.json", "snapshots.json"})
 #: And what else it makes there; these count as changes once they are in the repository.
 _OWN = _CHANGING | {"tmp", "README.md"}
 

@@ -28,8 +28,10 @@ _TOKEN = re.compile(
     r"|dckr_pat|xox[a-z]-|sk-",
     re.IGNORECASE,
 )
+# The same inside an address, where a word of a path may begin so by chance: only with the length of a token.
 _TOKEN_ANYWHERE = re.compile(
-    r"gh[pousr]_[a-z0-9]{8}|github_pat_[a-z0-9]{8}|gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{8}", re.IGNORECASE
+    r"(?<![A-Za-z0-9])(?:(?:gh[a-z]_|github_pat_|gl[a-z]+-|hf_|npm_|pypi-|dckr_pat_|xox[a-z]-|sk-|eyJ)[\w-]{16}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16})"
 )
 
 
