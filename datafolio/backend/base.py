@@ -58,8 +58,12 @@ class Stage(ABC):
     def write(self, data: Buffer) -> int:
         """Append `data`; the number of bytes taken, always all of them.
 
-        Raises StorageError after the first call of `publish`.
+        Raises StorageError after the first call of `seal` or `publish`.
         """
+
+    @abstractmethod
+    def seal(self) -> None:
+        """End the writing, and let go of what only that needs: many sealed stages may be kept at a time."""
 
     @abstractmethod
     def publish(self, key: Key, *, replace: bool = False) -> None:

@@ -185,7 +185,7 @@ class _LocalStage(Stage):
     def write(self, data: Buffer) -> int:
         self._check_kept()
         if self._descriptor < 0:
-            raise StorageError(f"this stage of {self._backend.location} was published, and takes no more bytes")
+            raise StorageError(f"this stage of {self._backend.location} is sealed, and takes no more bytes")
         remaining = octets(data)
         total = remaining.nbytes
         self._unsynced += total
@@ -205,7 +205,7 @@ class _LocalStage(Stage):
         final = self._backend.path(key)
         self._backend.make_folder(final.parent)
         try:
-            self._seal()
+            self._sync_and_close()
             if replace:
                 self._link_over(final)
             else:
@@ -236,8 +236,14 @@ class _LocalStage(Stage):
         with contextlib.suppress(OSError):
             os.unlink(self._path)
 
-    def _seal(self) -> None:
-        """End the writing: from here on the bytes are durable, and no descriptor is needed."""
+    def seal(self) -> None:
+        self._check_kept()
+        try:
+            self._sync_and_close()
+        except OSError as error:
+            _fail(f"writing to {self._path.parent}", error)
+
+    def _sync_and_close(self) -> None:
         if self._descriptor < 0:
             return
         try:

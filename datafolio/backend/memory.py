@@ -74,13 +74,22 @@ class _MemoryStage(Stage):
     def __init__(self, backend: MemoryBackend) -> None:
         self._backend = backend
         self._data: bytearray | None = bytearray()
+        self._sealed = False
 
     def write(self, data: Buffer) -> int:
-        self._open_data().extend(octets(data))
+        kept = self._kept()
+        if self._sealed:
+            raise StorageError(f"this stage of {self._backend.location} is sealed, and takes no more bytes")
+        kept.extend(octets(data))
         return memoryview(data).nbytes
 
+    def seal(self) -> None:
+        self._kept()
+        self._sealed = True
+
     def publish(self, key: Key, *, replace: bool = False) -> None:
-        data = bytes(self._open_data())
+        self.seal()
+        data = bytes(self._kept())
         if replace:
             self._backend.replace(key, data)
         else:
@@ -89,7 +98,7 @@ class _MemoryStage(Stage):
     def discard(self) -> None:
         self._data = None
 
-    def _open_data(self) -> bytearray:
+    def _kept(self) -> bytearray:
         if self._data is None:
             raise StorageError(f"this stage of {self._backend.location} was discarded; begin a new one")
         return self._data

@@ -33,6 +33,7 @@ except ImportError:  # Windows, where an open file can't be removed: that is loc
 __all__ = ["Staging"]
 
 _LOCK = ".lock"
+_STAGED = re.compile(r"(?P<token>[0-9a-f]{16})(?P<rest>-[0-9a-f]{16}|\.lock)")
 # Some network file systems have no locks.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
 
@@ -54,12 +55,15 @@ class Staging:
 
     def sweep(self, names: Iterable[str]) -> int:
         """Remove those of the folder's files `names` whose sessions are dead; the number of bytes freed."""
+        if self._folder.is_symlink():
+            return 0  # a folio from elsewhere may have put anything there
         owned: dict[str, list[Path]] = {}
         for name in names:
-            if name.startswith("."):
-                continue  # what NFS keeps of a removed file, for whoever has it open
-            staged = owned.setdefault(re.split(r"[-.]", name)[0], [])
-            if not name.endswith(_LOCK):
+            own = _STAGED.fullmatch(name)
+            if own is None:
+                continue  # nothing of a session's, but somebody's, or what NFS keeps of a file that is open
+            staged = owned.setdefault(own["token"], [])
+            if own["rest"] != _LOCK:
                 staged.append(self._folder / name)
         return sum(_freed_if_dead(self._folder / f"{token}{_LOCK}", staged) for token, staged in owned.items())
 

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from datafolio.backend import Key
+from datafolio.backend import Key, Stage
 from datafolio.digest import Digest
 from datafolio.errors import DamageError, ReadOnlyError, SnapshotNotFoundError, StorageError, UsageError
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
@@ -176,6 +176,9 @@ class _Batch:
         # Stored at once, so that the batch can read what is in it.  It stays staged as well: a
         # collection that knows nothing of the batch may come before its end.
         ObjectStore(self._repository.backend, self.state.key_of).put_all(payloads, self.stored)
+        for source in payloads.values():
+            if isinstance(source, Stage):
+                source.seal()
         self.payloads |= payloads
         self._changes.append(change)
         self.operations.append(operation)

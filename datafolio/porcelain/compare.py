@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from datafolio.canonical import pack, unpack
-from datafolio.store.state import State
+from datafolio.canonical import pack
+from datafolio.store.state import State, unpack_metadata
 
 __all__ = ["compare"]
 
@@ -35,7 +35,7 @@ def compare(old: State, new: State) -> dict[str, Any]:
         "removed_items": removed,
         "modified_items": modified,
         "shared_items": sorted(set(old.items.names()).difference(removed, modified)),
-        "metadata_changes": _metadata_changes(unpack(old.metadata), unpack(new.metadata)),
+        "metadata_changes": _metadata_changes(unpack_metadata(old.metadata), unpack_metadata(new.metadata)),
     }
 
 

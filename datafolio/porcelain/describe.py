@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from datafolio.canonical import unpack
 from datafolio.store.model import Entry
-from datafolio.store.state import State
+from datafolio.store.state import State, unpack_metadata
 from datafolio.text import format_size, printable
 
 __all__ = ["Description", "contents_by_type", "describe", "summarise_facts"]
@@ -57,7 +56,7 @@ def describe(state: State, title: str) -> Description:
                 *(_item_line(name, entries[name]) for name in names[:_MOST_SHOWN]),
             ]
             lines += [f"  ... and {len(names) - _MOST_SHOWN} more"] if len(names) > _MOST_SHOWN else []
-    metadata: dict[Any, Any] = unpack(state.metadata)
+    metadata = unpack_metadata(state.metadata)
     if metadata:
         lines += ["", f"metadata ({len(metadata)})"]
         lines += [f"  {printable(str(key))}: {_short(value)}" for key, value in list(metadata.items())[:_MOST_SHOWN]]

@@ -31,13 +31,21 @@ def export_snapshot(repository: Repository, state: State, name: str, directory: 
     info = snapshot_info(state, name)
     _make_empty(directory)
     names = _distinct_names(items)
-    written = []
-    for item, entry in items:
-        payload = repository.payload(entry.digest, item=f"item {item!r} version {entry.version}", filename=names[item])
-        written.append(payload.copy_to(directory / names[item]))
     info["metadata_snapshot"] = pack(info["metadata_snapshot"], "metadata")
     manifest = {**info, "items": {item: _manifest_entry(entry, names[item]) for item, entry in items}}
-    written.append(_write(directory / MANIFEST, manifest))
+    written: list[Path] = []
+    try:
+        for item, entry in items:
+            payload = repository.payload(
+                entry.digest, item=f"item {item!r} version {entry.version}", filename=names[item]
+            )
+            written.append(payload.copy_to(directory / names[item]))
+        written.append(_write(directory / MANIFEST, manifest))
+    except BaseException:
+        # All or nothing, so that it can be tried again.
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     return written
 
 

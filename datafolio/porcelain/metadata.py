@@ -12,11 +12,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from datafolio.canonical import MAX_DEPTH, encode, pack, unpack
+from datafolio.canonical import MAX_DEPTH, encode, pack
 from datafolio.errors import ConflictError, UnsupportedValueError, UsageError
 from datafolio.porcelain.binding import Binding
 from datafolio.store.changes import set_metadata
-from datafolio.store.state import State
+from datafolio.store.state import State, unpack_metadata
 
 __all__ = ["Metadata"]
 
@@ -38,7 +38,7 @@ class _Root:
         """The metadata as they are now, plain."""
         packed = self._binding.view(lambda state: state.metadata)
         if packed is not self._packed:
-            self._plain = unpack(packed)
+            self._plain = unpack_metadata(packed)
             self._packed = packed
         return self._plain
 
@@ -50,7 +50,7 @@ class _Root:
 
         def change(state: State) -> State:
             nonlocal result
-            plain = unpack(state.metadata)
+            plain = unpack_metadata(state.metadata)
             container = _at(plain, path, kind)
             _require_same(plain, path, container, shown)
             result = getattr(kind, method)(container, *args, **kwargs)

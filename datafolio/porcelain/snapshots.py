@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from datafolio.canonical import unpack
 from datafolio.digest import Digest
 from datafolio.errors import InvalidNameError
 from datafolio.porcelain.binding import Binding
@@ -14,7 +13,7 @@ from datafolio.porcelain.reader import ItemReader
 from datafolio.store.changes import require_snapshot
 from datafolio.store.model import SnapshotRef
 from datafolio.store.names import check_snapshot_name
-from datafolio.store.state import State
+from datafolio.store.state import State, unpack_metadata
 
 __all__ = ["SnapshotView", "Snapshots", "list_infos", "snapshot_info"]
 
@@ -43,7 +42,7 @@ def _info(
         "tags": list(snapshot.tags),
         "timestamp": snapshot.timestamp,
         "item_versions": _item_versions(state, ref),
-        "metadata_snapshot": unpack(snapshot.metadata),
+        "metadata_snapshot": unpack_metadata(snapshot.metadata),
         "git": snapshot.git,
         "environment": environment(snapshot.environment),
         "execution": snapshot.execution,

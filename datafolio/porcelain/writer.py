@@ -172,7 +172,9 @@ class ItemWriter:
 def _check_inputs(name: str, inputs: Iterable[str]) -> tuple[str, ...]:
     if isinstance(inputs, str):
         raise UsageError(f"inputs of {name!r} is a list of names; for one, write inputs=[{inputs!r}]")
-    names = tuple(check_item_name(other) for other in (() if inputs is None else inputs))
+    if inputs is not None and not isinstance(inputs, Iterable):
+        raise UsageError(f"inputs of {name!r} is a list of names, not a {type(inputs).__name__}: {inputs!r}")
+    names = tuple(check_item_name(other) for other in inputs or ())
     if name in names:
         raise UsageError(f"the item {name!r} can't be its own input")
     return names

@@ -6,7 +6,7 @@ is carried along wherever it is written again, so an older datafolio loses nothi
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -30,6 +30,9 @@ __all__ = [
 #: The format this version writes, and the newest it reads.
 FORMAT = 1
 
+#: A digest in a folio's files becomes part of a path, so anything else is refused when it is decoded.
+_Digest = Annotated[Digest, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
 _T = TypeVar("_T")
 _encoder = msgspec.json.Encoder(order="deterministic")
 _ordered_encoder = msgspec.json.Encoder()
@@ -44,7 +47,7 @@ class Ref(msgspec.Struct, frozen=True, array_like=True):
     weight: int
     #: The number of entries below it.
     count: int
-    digest: Digest
+    digest: _Digest
 
 
 class Node(msgspec.Struct, frozen=True, tag_field="kind", tag="node", omit_defaults=True):
@@ -66,7 +69,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     type_version: int
     #: The payload.
-    digest: Digest
+    digest: _Digest
     size: int
     #: The payload's file name extension.
     suffix: str
@@ -87,7 +90,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
 
     name: str
     #: The root node of the items, an object of its own.
-    tree: Digest
+    tree: _Digest
     #: In the packed form of `datafolio.canonical`, as in the record.
     metadata: dict[str, Any]
     description: str | None
@@ -96,16 +99,16 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     timestamp: str
     git: dict[str, Any] | None
     #: An object shared by all the snapshots that were made in the same environment.
-    environment: Digest | None
+    environment: _Digest | None
     execution: dict[str, Any] | None
     #: The snapshot that the work went on from.  A weak link: it keeps nothing alive.
-    parent: Digest | None
+    parent: _Digest | None
 
 
 class SnapshotRef(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot in the map of snapshots."""
 
-    digest: Digest
+    digest: _Digest
     #: The first snapshot of a folio is number 1; numbers are never used again.
     number: int
     #: The snapshot itself, unless it is large: then it is the object with that digest.
@@ -134,7 +137,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     format: int
     seq: int
     #: The digest of the record before, as a file.
-    previous: Digest | None
+    previous: _Digest | None
     #: A random name for the attempt, by which a writer knows its own record.
     write_id: str
     #: ISO 8601, UTC.
@@ -149,7 +152,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     #: The number of snapshots ever made.
     generation: int
     #: The snapshot that the work goes on from.
-    head: Digest | None
+    head: _Digest | None
     #: Name to the highest version number that is no longer in `items`.
     retired: Node
     #: The number of collections that condemned something.

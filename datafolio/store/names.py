@@ -63,6 +63,8 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """`tags`, each once, if they are texts that can be tags.  Raises UsageError."""
     if isinstance(tags, str):
         raise UsageError(f"tags is a list of texts; for one tag, write tags=[{tags!r}]")
+    if not isinstance(tags, Iterable):
+        raise UsageError(f"tags is a list of texts, not a {type(tags).__name__}: {tags!r}")
     checked: dict[str, None] = {}
     for tag in tags:
         if not isinstance(tag, str) or not tag.strip() or len(tag) > _LONGEST_NAME:

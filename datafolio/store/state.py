@@ -9,12 +9,22 @@ from typing import Any
 import msgspec
 
 from datafolio.backend import Key
+from datafolio.canonical import unpack
 from datafolio.digest import Digest, digest_of
+from datafolio.errors import FormatError
 from datafolio.store.model import FORMAT, Entry, Garbage, Node, Record, Snapshot, SnapshotRef, decode
 from datafolio.store.objects import object_key
 from datafolio.store.tree import NodeLoader, Tree
 
-__all__ = ["Loaders", "Stamp", "State"]
+__all__ = ["Loaders", "Stamp", "State", "unpack_metadata"]
+
+
+def unpack_metadata(packed: Mapping[str, Any]) -> dict[Any, Any]:
+    """Metadata as the user knows them.  Raises FormatError if they are no dict."""
+    plain = unpack(packed)
+    if not isinstance(plain, dict):
+        raise FormatError(f"the metadata are no dict but a {type(plain).__name__}")
+    return plain
 
 
 @dataclass(frozen=True)

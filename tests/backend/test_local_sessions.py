@@ -334,3 +334,21 @@ def test_a_backend_whose_lock_is_taken_away_gets_another(backend, root, what, st
         assert LocalBackend(root).sweep_stages() == 0
         stage.publish(Key("b"))
     assert backend.read(Key("b")) == b"y"
+
+
+def test_a_sweep_takes_nothing_that_no_session_staged(tmp_path):
+    """A folio from elsewhere may have anything in the place of tmp/, and a user may keep things there."""
+    home = tmp_path / "home"
+    (home / "docs").mkdir(parents=True)
+    (home / "thesis.txt").write_text("mine")
+    (home / f"{'a' * 16}-{'b' * 16}").write_text("bears such a name")
+    folio = tmp_path / "folio"
+    folio.mkdir()
+    (folio / "tmp").symlink_to(home)
+    assert LocalBackend(folio).sweep_stages() == 0
+    assert sorted(path.name for path in home.iterdir()) == [f"{'a' * 16}-{'b' * 16}", "docs", "thesis.txt"]
+    (folio / "tmp").unlink()
+    (folio / "tmp").mkdir()
+    (folio / "tmp" / "notes.txt").write_text("mine")
+    LocalBackend(folio).sweep_stages()
+    assert (folio / "tmp" / "notes.txt").read_text() == "mine"

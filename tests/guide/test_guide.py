@@ -70,7 +70,7 @@ def test_space_efficient_only_changed_items_create_new_files(classifier, df):
     classifier.create_snapshot("v2.0", capture_git=False, capture_environment=False, capture_execution=False)
     new = {name: size for name, size in stored(classifier).items() if name not in before}
     assert set(before) <= set(stored(classifier))
-    assert len(new) == 3  # the table, the map of items, the snapshot
+    assert len(new) == 2  # the table, the map of items
     payload = classifier.get_item_info("train_data")["size"]
     assert sum(size == payload for size in new.values()) == 1
 

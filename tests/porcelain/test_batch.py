@@ -347,11 +347,12 @@ folio = DataFolio(sys.argv[1])
 with folio.batch():
     for number in range(150):
         folio.add_numpy(f"i{number}", np.full(150_000, number))
+        folio.add_numpy(f"z{number}", np.zeros(150_000))
 print(len(folio), folio.get_numpy("i149").shape)
 """,
         folio.path,
     )
-    assert said == "150 (150000,)"
+    assert said == "300 (150000,)"
     assert len(records(folio)) == 2
 
 

@@ -199,6 +199,9 @@ class WatchedStage(Stage):
     def write(self, data):
         return self.inner.write(data)
 
+    def seal(self):
+        self.inner.seal()
+
     def publish(self, key, *, replace=False):
         self.backend.note("publish", key)
         self.inner.publish(key, replace=replace)
