@@ -108,10 +108,10 @@ def _row(what: str, stored: str, series: Series, reference: Series) -> Row:
 
 
 def _writing(path: Path, make: Callable[[], pa.Table]) -> Action:
-    """Writing a new Parquet file durably, with the options that datafolio uses: pyarrow's own."""
+    """Writing a new Parquet file durably, with datafolio's options: page checksums, else pyarrow's own."""
 
     def write() -> None:
-        pq.write_table(make(), path)
+        pq.write_table(make(), path, write_page_checksum=True)
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)

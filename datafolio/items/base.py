@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
@@ -28,6 +29,14 @@ class Payload(Protocol):
 
     def read(self) -> Buffer:
         """All of it, checked against its digest."""
+        ...
+
+    def checking(self) -> AbstractContextManager[Buffer]:
+        """All of it, for a decoder that takes no harm from damaged bytes: it is checked meanwhile.
+
+        Leaving the block raises if the bytes were not right, whatever was raised inside, so nothing
+        that was made of them may be used before.
+        """
         ...
 
     def open(self) -> BinaryIO:

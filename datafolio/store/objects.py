@@ -66,7 +66,7 @@ class ObjectStore:
         key = self.key(digest)
         with self._missing_is_damage(key):
             data = self._backend.read(key)
-        self._require_digest(key, digest, digest_of(data), len(data))
+        self.require_digest(digest, digest_of(data), len(data))
         return data
 
     def view(self, digest: Digest) -> memoryview:
@@ -74,8 +74,21 @@ class ObjectStore:
         key = self.key(digest)
         with self._missing_is_damage(key), self._backend.open(key) as file:
             # Read through before it is mapped: a fault of the disk is then an error, and not the end of the process.
-            self._require_digest(key, digest, *self._digest_of(key, file))
+            self.require_digest(digest, *self._digest_of(key, file))
             return _mapped(file)
+
+    def unchecked(self, digest: Digest) -> memoryview:
+        """The object, whole, mapped where that can be done.  To be checked with `require_digest`."""
+        with self.open(digest) as file:
+            return _mapped(file)
+
+    def require_digest(self, digest: Digest, found: Digest, size: int) -> None:
+        """Raise CorruptObjectError if the object's `size` bytes were found to hash to anything else."""
+        if found != digest:
+            raise CorruptObjectError(
+                f"{self.key(digest)}: expected the digest {digest}, found {found} in {size} bytes; "
+                f"`datafolio fsck` tells what is affected"
+            )
 
     def open(self, digest: Digest) -> BinaryIO:
         """The object as a file to read and seek in.  What is read is not checked."""
@@ -141,13 +154,6 @@ class ObjectStore:
             raise
         except OSError as error:
             raise StorageError(f"reading {key}: {error.strerror or error}", error.errno) from error
-
-    def _require_digest(self, key: Key, expected: Digest, found: Digest, size: int) -> None:
-        if found != expected:
-            raise CorruptObjectError(
-                f"{key}: expected the digest {expected}, found {found} in {size} bytes; "
-                f"`datafolio fsck` tells what is affected"
-            )
 
     @contextlib.contextmanager
     def _missing_is_damage(self, key: Key) -> Iterator[None]:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from typing import BinaryIO, TypeVar
 
 from datafolio.backend import Stage
 from datafolio.digest import Buffer, Digest, Hasher, digest_of, digest_of_file, octets
-from datafolio.errors import CorruptObjectError, DamageError, StorageError
+from datafolio.errors import DamageError, StorageError
 from datafolio.store.objects import ObjectStore, Source
 
 __all__ = ["IncomingPayload", "StoredPayload"]
@@ -146,6 +147,22 @@ class StoredPayload:
         with self._naming_the_item():
             return self._objects.view(self._digest)
 
+    @contextlib.contextmanager
+    def checking(self) -> Iterator[memoryview]:
+        """All of it, for a decoder that takes no harm from damaged bytes: a thread checks it meanwhile.
+
+        Leaving the block raises CorruptObjectError if the bytes are not those of the digest, whatever
+        was raised inside, so nothing that was made of them may be used before.
+        """
+        with self._naming_the_item():
+            data = self._objects.unchecked(self._digest)
+            with ThreadPoolExecutor(1) as pool:
+                found = pool.submit(digest_of, data)
+                try:
+                    yield data
+                finally:
+                    self._objects.require_digest(self._digest, found.result(), data.nbytes)
+
     def open(self) -> BinaryIO:
         """A file to read and seek in; what is read from it is not checked."""
         with self._naming_the_item():
@@ -177,7 +194,7 @@ class StoredPayload:
         partial = target.with_name(f".{secrets.token_hex(8)}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self.open() as source, open(partial, "xb") as copy:
+            with self._naming_the_item(), self._objects.open(self._digest) as source, open(partial, "xb") as copy:
                 self._copy(source, copy)
             partial.replace(target)
         except StorageError:
@@ -193,11 +210,7 @@ class StoredPayload:
         while piece := source.read(_PIECE):
             hasher.update(piece)
             copy.write(piece)
-        if hasher.digest() != self._digest:
-            raise CorruptObjectError(
-                f"{self._item}: {self._objects.key(self._digest)}: expected the digest {self._digest}, "
-                f"found {hasher.digest()} in {hasher.size} bytes; `datafolio fsck` tells what is affected"
-            )
+        self._objects.require_digest(self._digest, hasher.digest(), hasher.size)
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ import contextlib
 import io
 import json
 import re
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import pytest
@@ -73,6 +74,9 @@ class BytesPayload:
 
     def read(self) -> bytes:
         return self._data
+
+    def checking(self) -> AbstractContextManager[bytes]:
+        return contextlib.nullcontext(self._data)
 
     def open(self) -> BinaryIO:
         file = CountingFile(self._data)

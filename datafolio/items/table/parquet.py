@@ -86,12 +86,11 @@ def understood() -> Iterator[None]:
 
 
 def read_whole(payload: Payload) -> Any:
-    """The pyarrow Table of all of `payload`, which has been checked against its digest."""
+    """The pyarrow Table of all of `payload`, which is checked against its digest while it is decoded."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = payload.read()
-    with understood():
+    with payload.checking() as data, understood():
         return pq.ParquetFile(pa.BufferReader(data)).read()
 
 
