@@ -13,7 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 Frame = pd.DataFrame
-TEXT = "str" if pd.__version__ >= "3" else "string[pyarrow_numpy]"
+# The text dtype whose missing values are NaN, by the name that each version of pandas has for it.
+TEXT = (
+    "str"
+    if pd.__version__ >= "3"
+    else pd.StringDtype("pyarrow", na_value=np.nan)
+    if pd.__version__ >= "2.3"
+    else "string[pyarrow_numpy]"
+)
 BERLIN = ZoneInfo("Europe/Berlin")
 NAIVE = dt.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=dt.timezone.utc).replace(tzinfo=None)
 
@@ -81,7 +88,7 @@ COLUMNS = {
     "NaN beside NA": Frame({"x": MASKED_NAN}),
     "text": Frame(
         {
-            kind: pd.array(["x", None, "é\U0001f600", ""], dtype=kind)
+            str(kind): pd.array(["x", None, "é\U0001f600", ""], dtype=kind)
             for kind in ("string[python]", "string[pyarrow]", TEXT)
         }
     ),
