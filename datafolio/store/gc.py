@@ -23,10 +23,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 
-from datafolio.digest import Digest
+from datafolio.digest import Digest, is_digest
 from datafolio.errors import DamageError
 from datafolio.store.model import Garbage, Node, decode
-from datafolio.store.objects import CONDEMNED, OBJECTS, StoredKey, object_key, parse_key
+from datafolio.store.objects import CONDEMNED, OBJECTS, StoredKey, condemned_key, object_key, parse_key
 from datafolio.store.orphans import Orphan, name_orphans
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
@@ -75,24 +75,25 @@ def collect(repository: Repository, *, dry_run: bool = False, keep_log: bool = F
 
 def _sweep_map(repository: Repository, state: State) -> None:
     """Delete the nodes of maps of condemned objects that are settled and not of this state's map."""
-    stored = {
-        Digest(key.removeprefix(CONDEMNED).replace("/", "")): key for key, _ in repository.backend.list(CONDEMNED)
-    }
     walk = Walk()
     walk.condemned(state)
-    for digest, key in stored.items():
-        if digest not in walk.needed and _epoch_of(repository, digest) <= state.epoch:
+    for key, _ in repository.backend.list(CONDEMNED):
+        digest = Digest(key.removeprefix(CONDEMNED).replace("/", "", 1))
+        if not is_digest(digest) or condemned_key(digest) != key or digest in walk.needed:
+            continue
+        epoch = _epoch_of(repository, digest)
+        if epoch is not None and epoch <= state.epoch:
             repository.backend.delete(key)
 
 
-def _epoch_of(repository: Repository, digest: Digest) -> int:
-    """The epoch for which a node of the map was made, or 0 for a file that is no such node."""
+def _epoch_of(repository: Repository, digest: Digest) -> int | None:
+    """The epoch for which a node of the map was made, or None for a file that is no such node."""
     try:
         salt = decode(repository.condemned.read(digest), Node, f"the node {digest}").salt
     except DamageError:
-        return 0
+        return None
     epoch = salt.partition("-")[0]
-    return int(epoch) if epoch.isascii() and epoch.isdigit() else 0
+    return int(epoch) if epoch.isascii() and epoch.isdigit() else None
 
 
 def collect_if_due(repository: Repository) -> Collection | None:

@@ -627,3 +627,17 @@ def test_the_nodes_that_small_edits_leave_behind_are_collected_too(disk):
     # 400 nodes of some 15 kB would be 6 MB; the newest 100 records need theirs.
     assert largest < 4_000_000
     assert_sound(disk)
+
+
+def test_a_collection_deletes_no_file_that_is_not_the_folios_own(on_disk, root, tmp_path):
+    """A folio from elsewhere may have a link in the place of any of its folders."""
+    home = tmp_path / "home"
+    (home / "ab").mkdir(parents=True)
+    mine = [home / "thesis.txt", home / "ab" / "notes", home / "ab" / ("c" * 62)]
+    for file in mine:
+        file.write_text("mine")
+    (root / "condemned").symlink_to(home)
+    put(on_disk, "a", b"1")
+    put(on_disk, "a", b"2")
+    collect(on_disk)
+    assert [file.read_text() for file in mine] == ["mine"] * 3
