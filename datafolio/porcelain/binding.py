@@ -53,7 +53,7 @@ class Binding:
         # Shared with the bindings to snapshots that are made of this one: they may be the batch's own.
         self._batches = threading.local() if batches is None else batches
         self._dirty = threading.Event()
-        self._finalizer = weakref.finalize(self, _finish, repository, self._dirty)
+        weakref.finalize(self, _finish, repository, self._dirty)
 
     @property
     def location(self) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from datafolio.digest import Digest, digest_of
+from datafolio.digest import Digest
 from datafolio.errors import FormatError
 
 __all__ = [
@@ -183,8 +183,3 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"{what} can't be understood: {error}") from error
-
-
-def node_digest(node: Node) -> Digest:
-    """The name of `node` as an object."""
-    return digest_of(encode(node))
