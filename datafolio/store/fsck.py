@@ -1,17 +1,15 @@
-"""Verification: is everything that the folio needs there, and is it what was written?
-
-Findings are data.  What their ids mean, and what to do, is in `docs/fsck.md`; the command renders them.
-"""
+"""Verification: is everything that the folio needs there, and is it what was written?"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
+import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest
@@ -22,93 +20,54 @@ from datafolio.errors import (
     FormatError,
     KeyMissingError,
     MissingObjectError,
+    NewerFormatError,
     StorageError,
+    UsageError,
 )
-from datafolio.store.log import LOG, Log, record_key
+from datafolio.store.affected import affected_by
+from datafolio.store.findings import FINDING_IDS, Finding, ItemVersion, Report
+from datafolio.store.log import LOG, MARKER, Log, Logged, record_key, record_number
 from datafolio.store.objects import OBJECTS, condemned_key, object_key, parse_key
 from datafolio.store.repository import FOLIO_FILE, Repository, Tip, read_folio_file
+from datafolio.store.views import check_views
 from datafolio.store.walk import Needed, Walk
 
-__all__ = ["FINDING_IDS", "Finding", "Report", "fsck"]
-
-Severity = Literal["error", "warning"]
-
-#: Every id a finding can have, and its severity.  An error means that something can't be read.
-FINDING_IDS: dict[str, Severity] = {
-    "folio-file-damaged": "error",
-    "log-empty": "error",
-    "record-damaged": "error",
-    "record-chain-broken": "error",
-    "log-gap": "warning",
-    "object-missing": "error",
-    "object-damaged": "error",
-    "object-misread": "error",
-    "object-unreadable": "error",
-    "unknown-file": "warning",
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it should be."""
-
-    id: str
-    #: The file, as a path inside the folio.
-    where: str
-    #: What was expected and what was found.
-    message: str
-    #: The items and snapshots that can't be read because of it, in words.
-    affects: tuple[str, ...] = ()
-
-    @property
-    def severity(self) -> Severity:
-        """``"error"`` or ``"warning"``."""
-        return FINDING_IDS[self.id]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a verification found, and how much it looked at."""
-
-    findings: tuple[Finding, ...]
-    records: int
-    #: Objects that the newest state needs.
-    objects: int
-    #: Bytes of payload whose digest was checked.
-    checked_bytes: int
-    #: Stored objects that the newest state does not need, and their size.  `snapshot gc` frees them.
-    unneeded: int
-    unneeded_bytes: int
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether everything that is needed can be read."""
-        return not any(finding.severity == "error" for finding in self.findings)
-
-    def __bool__(self) -> bool:
-        return self.is_sound
-
+__all__ = ["FINDING_IDS", "Finding", "ItemVersion", "Progress", "Report", "fsck"]
 
 #: Told of progress: bytes of payload checked so far, and to be checked.
 Progress = Callable[[int, int], None]
 
+# A folio that others write to all the time may look damaged to one who is slow; so many looks are taken.
+_ATTEMPTS = 5
 
-def fsck(backend: Backend, *, payloads: bool = True, progress: Progress | None = None) -> Report:
-    """Check the structure of the folio at `backend`, and with `payloads` every payload's digest.
 
-    Reads only.  Raises FolioNotFoundError where there is no folio.
+def fsck(backend: Backend, *, share: float = 1.0, progress: Progress | None = None) -> Report:
+    """Check the structure of the folio at `backend`, and the digests of a `share` of its payloads, drawn by lot.
+
+    A payload that is not read is looked for, and its size is checked.  Reads only.  Raises
+    FolioNotFoundError where there is no folio.
     """
-    check = _Check(backend)
-    check.run(payloads=payloads, progress=progress or (lambda _done, _total: None))
+    if not 0 <= share <= 1:
+        raise UsageError(f"the share of payloads to read is a number from 0 to 1, not {share!r}")
+    for _ in range(_ATTEMPTS):
+        check = _Check(backend, share, progress or (lambda _done, _total: None))
+        check.run()
+        if not check.was_overtaken():
+            break
     return check.report()
 
 
 class _Check:
     """One verification under way."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, share: float, progress: Progress) -> None:
         self._backend = backend
+        self._share = share
+        self._progress = progress
+        self._log = Log(backend)
         self._findings: dict[tuple[str, str], Finding] = {}
+        #: Which finding each damaged object is.
+        self._damaged: dict[Digest, tuple[str, str]] = {}
         self._walk = Walk(functools.partial(self._guard, self._where))
         self._map = Walk(functools.partial(self._guard, self._where_in_map))
         self._records = 0
@@ -126,28 +85,38 @@ class _Check:
             unneeded_bytes=sum(self._unneeded),
         )
 
-    def run(self, *, payloads: bool, progress: Progress) -> None:
+    def was_overtaken(self) -> bool:
+        """Whether what was found may be the work of a collection that came after the state looked at."""
+        return bool(self._findings) and self._tip is not None and not self._log.is_newest(self._tip.logged)
+
+    def run(self) -> None:
         self._check_folio_file()
         self._check_log()
         repository = Repository(self._backend)
         try:
             self._tip = repository.tip()
-        except DamageError:
+        except (DamageError, StorageError):
             return  # the log's findings say it
         state = self._tip.state
         self._map.condemned(state)
         self._walk.state(state)
-        self._check_payloads(repository, payloads=payloads, progress=progress)
+        self._check_objects(repository)
         self._check_strangers()
+        self._say_what_is_affected()
+        for view, message in check_views(self._backend, self._tip.seq):
+            self._find("view-damaged", view, message)
 
     def _check_folio_file(self) -> None:
         try:
             info = read_folio_file(self._backend)
-        except FormatError as error:
+        except NewerFormatError as error:
+            self._find("format-newer", FOLIO_FILE, str(error))
+            return
+        except (DamageError, StorageError) as error:
             self._find("folio-file-damaged", FOLIO_FILE, str(error))
             return
         if info is None:
-            if not Log(self._backend).sequence():
+            if not self._log.sequence():
                 raise FolioNotFoundError(f"no folio at {self._backend.location} (it has no {FOLIO_FILE} and no {LOG})")
             self._find("folio-file-damaged", FOLIO_FILE, "the file is missing")
 
@@ -156,72 +125,119 @@ class _Check:
         affects = tuple(dict.fromkeys((*(known.affects if known else ()), *affects)))
         self._findings[kind, where] = Finding(kind, where, message, affects)
 
+    # The log.
+
     def _check_log(self) -> None:
-        log = Log(self._backend)
-        sequence = log.sequence()
-        if not sequence:
-            self._find("log-empty", LOG, "there is no record, so the folio's state is not known")
-        previous = None
-        for before, seq in zip([None, *sequence], sequence, strict=False):
-            if before is not None and seq != before + 1:
-                self._find("log-gap", record_key(seq), f"the record before is number {before}")
-                previous = None
-            try:
-                logged = log.read(seq)
-            except FormatError as error:
-                self._find("record-damaged", record_key(seq), str(error), ("the whole folio",) * (seq == sequence[-1]))
-                previous = None
-                continue
-            except KeyMissingError:
-                continue  # trimmed since it was listed
-            self._records += 1
-            if previous is not None and logged.record.previous != previous:
-                message = f"record {before} has the digest {previous}, expected {logged.record.previous}"
-                self._find("record-chain-broken", record_key(seq - 1), message)
-            previous = logged.digest
+        sequence = self._log.sequence()
+        marked = self._check_marker(sequence)
+        if marked is not None and (not sequence or marked > sequence[-1]):
+            message = f"{MARKER} shows that record {marked} was there, and the newest is {sequence[-1:] or 'none'}"
+            self._find("record-missing", record_key(marked), message, ("the whole folio",))
+        elif not sequence:
+            self._find("log-empty", LOG, "there is no record, so the folio's state is not known", ("the whole folio",))
+        before: Logged | None = None
+        for seq in sequence:
+            if seq - 1 not in sequence and seq != sequence[0]:
+                self._find("log-gap", record_key(seq), f"record {seq - 1} is missing")
+            logged = self._checked_record(seq, ("the whole folio",) * (seq == sequence[-1]))
+            if logged is not None and before is not None and before.record.seq == seq - 1:
+                self._check_chain(before, logged)
+            before = logged
+
+    def _check_marker(self, sequence: list[int]) -> int | None:
+        """The number of the record that was marked as the newest, where that can be told."""
+        try:
+            marked = self._log.marked()
+        except (FormatError, StorageError) as error:
+            # Most often it is one file with the newest record, which then is a finding of its own.
+            if not sequence or not self._is_same_file(MARKER, record_key(sequence[-1])):
+                self._find("marker-damaged", MARKER, str(error))
+            return None
+        return None if marked is None else marked.record.seq
+
+    def _is_same_file(self, key: Key, other: Key) -> bool:
+        with contextlib.suppress(StorageError, DamageError):
+            return self._backend.read(key) == self._backend.read(other)
+        return False
+
+    def _checked_record(self, seq: int, affects: tuple[str, ...]) -> Logged | None:
+        try:
+            logged = self._log.read(seq)
+        except KeyMissingError as error:
+            if self._log.sequence()[:1] <= [seq]:  # else it was trimmed since it was listed
+                self._find("record-unreadable", record_key(seq), str(error), affects)
+            return None
+        except NewerFormatError as error:
+            self._find("format-newer", record_key(seq), str(error), affects)
+            return None
+        except DamageError as error:
+            self._find("record-damaged", record_key(seq), str(error), affects)
+            return None
+        except StorageError as error:
+            self._find("record-unreadable", record_key(seq), str(error), affects)
+            return None
+        self._records += 1
+        return logged
+
+    def _check_chain(self, before: Logged, logged: Logged) -> None:
+        if logged.record.previous != before.digest:
+            key = record_key(before.record.seq)
+            message = f"the record after it was made after one with the digest {logged.record.previous}, not this one"
+            self._find("record-chain-broken", key, message)
+
+    # Objects.
 
     @contextlib.contextmanager
     def _guard(self, where: Callable[[Digest | None], Key], digest: Digest | None, by: str) -> Iterator[None]:
         try:
             yield
         except CorruptObjectError as error:
-            self._find("object-damaged", where(digest), str(error), (by,))
+            self._find_object("object-damaged", digest, where(digest), str(error), by)
         except MissingObjectError as error:
-            self._find("object-missing", where(digest), str(error), (by,))
+            self._find_object("object-missing", digest, where(digest), str(error), by)
         except DamageError as error:
-            self._find("object-misread", where(digest), str(error), (by,))
+            self._find_object("object-misread", digest, where(digest), str(error), by)
         except StorageError as error:
-            self._find("object-unreadable", where(digest), str(error), (by,))
+            self._find_object("object-unreadable", digest, where(digest), str(error), by)
+
+    def _find_object(self, kind: str, digest: Digest | None, where: Key, message: str, by: str) -> None:
+        self._find(kind, where, message, (by,))
+        if digest is not None:
+            self._damaged[digest] = (kind, where)
 
     def _where(self, digest: Digest | None) -> Key:
         assert self._tip is not None
         if digest is None:
             return record_key(self._tip.seq)
-        with contextlib.suppress(DamageError):  # of the map that tells where objects are
+        with contextlib.suppress(DamageError, StorageError):  # of the map that tells where objects are
             return self._tip.state.key_of(digest)
         return object_key(digest, 0)
 
     def _where_in_map(self, digest: Digest | None) -> Key:
         return self._where(None) if digest is None else condemned_key(digest)
 
-    def _check_payloads(self, repository: Repository, *, payloads: bool, progress: Progress) -> None:
+    def _check_objects(self, repository: Repository) -> None:
         wanted = {digest: needed for digest, needed in self._walk.needed.items() if needed.role != "node"}
-        total = sum(needed.size or 0 for needed in wanted.values())
-        progress(0, total)
+        read = self._drawn(wanted)
+        total = sum(needed.size or 0 for digest, needed in wanted.items() if digest in read)
+        self._progress(0, total)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            messages = pool.map(lambda item: self._check_object(repository, *item, read=payloads), wanted.items())
-            done = 0
-            for (digest, needed), fault in zip(wanted.items(), messages, strict=True):
-                done += needed.size or 0
-                progress(done, total)
+            faults = pool.map(lambda item: self._fault(repository, *item, read=item[0] in read), wanted.items())
+            for (digest, needed), fault in zip(wanted.items(), faults, strict=True):
                 if fault is not None:
-                    self._find(fault[0], self._where(digest), fault[1], (needed.by,))
-                elif payloads:
+                    self._find_object(fault[0], digest, self._where(digest), fault[1], needed.by)
+                elif digest in read:
                     self._checked += needed.size or 0
+                self._progress(min(self._checked, total), total)
+        self._progress(total, total)
 
-    def _check_object(
-        self, repository: Repository, digest: Digest, needed: Needed, *, read: bool
-    ) -> tuple[str, str] | None:
+    def _drawn(self, wanted: dict[Digest, Needed]) -> set[Digest]:
+        """What is to be read: all but payloads, and the share of those."""
+        payloads = [digest for digest, needed in wanted.items() if needed.role == "payload"]
+        drawn = random.sample(payloads, math.ceil(self._share * len(payloads)))
+        return (wanted.keys() - payloads) | set(drawn)
+
+    def _fault(self, repository: Repository, digest: Digest, needed: Needed, *, read: bool) -> tuple[str, str] | None:
         try:
             size = repository.objects.size(digest)
             if size is None:
@@ -236,6 +252,16 @@ class _Check:
             return "object-unreadable", str(error)
         return None
 
+    def _say_what_is_affected(self) -> None:
+        assert self._tip is not None
+        if not self._damaged:
+            return
+        for digest, affected in affected_by(self._damaged.keys(), self._tip.state).items():
+            place = self._damaged[digest]
+            finding = self._findings[place]
+            words = tuple(dict.fromkeys((*affected.words, *finding.affects)))
+            self._findings[place] = replace(finding, affects=words, items=affected.items, snapshots=affected.snapshots)
+
     def _check_strangers(self) -> None:
         """Stored files that the state does not need: garbage, or nothing that datafolio wrote."""
         for key, size in self._backend.list(OBJECTS):
@@ -244,3 +270,6 @@ class _Check:
                 self._find("unknown-file", key, f"not the name of an object ({size} bytes)")
             elif key != self._where(stored.digest) or stored.digest not in self._walk.needed:
                 self._unneeded.append(size)
+        for key, size in self._backend.list(LOG):
+            if record_number(key) is None and key != MARKER:
+                self._find("unknown-file", key, f"not the name of a record ({size} bytes)")

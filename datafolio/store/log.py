@@ -3,33 +3,39 @@
 ``log/<seq>`` is a record, made by an exclusive creation and never written again.  The record with the
 highest number is the folio.  The newest `RETAINED` records stay; older ones are removed, oldest first,
 so that what is left is always an unbroken run, each record naming the digest of the one before.
+
+``log/newest`` is a second name of the newest record, given after each commit.  It is never read as
+truth, and may lag behind; but if it is ahead, records have gone missing, and the folio would
+otherwise look like an older one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
-from datafolio.errors import FormatError, KeyExistsError, KeyMissingError
-from datafolio.store.model import FORMAT, Record, decode, encode
+from datafolio.errors import ConflictError, FormatError, KeyExistsError, KeyMissingError, StorageError
+from datafolio.store.model import Record, decode, encode, require_format
+from datafolio.store.seal import is_sealed, sealed
+from datafolio.store.shape import checked_root
 
-__all__ = ["LOG", "RETAINED", "Log", "Logged", "record_key", "sealed"]
+__all__ = ["LOG", "MARKER", "RETAINED", "Log", "Logged", "read_record", "record_key", "record_number"]
 
 LOG = "log/"
+MARKER = Key(f"{LOG}newest")
 
-#: How many records are kept at least.
+#: How many records are kept at least; with fewer than two a writer could not tell whether it was overtaken.
 RETAINED = 100
 
 _TRIM_EVERY = 8
 
 _NAME = re.compile(r"\d{12}")
 _KNOWN = frozenset((*Record.__struct_fields__, "kind", "check"))
-_SEAL = b',"check":"%b"}'
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,12 @@ class Logged:
     record: Record
     #: Of the record's file: what the next record calls `previous`.
     digest: Digest
+    #: Of the record's file, in bytes.
+    size: int
     #: Fields that this version does not know.
     unknown: Mapping[str, msgspec.Raw]
+    #: Of what was in its place when it was read or made; None where that is not known.
+    stamp: Hashable | None = field(default=None, compare=False)
 
 
 def record_key(seq: int) -> Key:
@@ -48,17 +58,22 @@ def record_key(seq: int) -> Key:
     return Key(f"{LOG}{seq:012d}")
 
 
+def record_number(key: Key) -> int | None:
+    """The number of the record that belongs at `key`, or None where none does."""
+    name = key.removeprefix(LOG)
+    return int(name) if _NAME.fullmatch(name) else None
+
+
 def read_record(data: bytes, key: Key) -> Logged:
-    """The record in `data`.  Raises FormatError, naming `key`."""
+    """The record in `data`, whatever its number.  Raises FormatError, naming `key`."""
+    if not is_sealed(data):
+        raise FormatError(f"{key} is damaged: its {len(data)} bytes do not end with the digest of those before")
     fields = decode(data, dict[str, msgspec.Raw], str(key))
-    version = decode(bytes(fields.get("format", b"0")), int, f"{key}: format")
-    if version > FORMAT:
-        raise FormatError(f"{key} has format {version}, and this datafolio reads up to {FORMAT}; install a newer one")
-    _require_seal(data, key)
+    require_format(decode(bytes(fields.get("format", b"0")), int, f"{key}: format"), str(key))
     record = decode(data, Record, str(key))
-    if record_key(record.seq) != key:
-        raise FormatError(f"{key} holds record {record.seq}")
-    return Logged(record, digest_of(data), {name: raw for name, raw in fields.items() if name not in _KNOWN})
+    for root in (record.items, record.snapshots, record.retired, record.condemned):
+        checked_root(root)
+    return Logged(record, digest_of(data), len(data), {name: raw for name, raw in fields.items() if name not in _KNOWN})
 
 
 class Log:
@@ -69,17 +84,51 @@ class Log:
 
     def sequence(self) -> list[int]:
         """The numbers of the records that are there, in order."""
-        names = (listed.key.removeprefix(LOG) for listed in self._backend.list(LOG))
-        return sorted(int(name) for name in names if _NAME.fullmatch(name))
+        numbers = (record_number(listed.key) for listed in self._backend.list(LOG))
+        return sorted(number for number in numbers if number is not None)
 
     def read(self, seq: int) -> Logged:
         """Record number `seq`.  Raises KeyMissingError where it is not, FormatError where it is damaged."""
         key = record_key(seq)
-        return read_record(self._backend.read(key), key)
+        logged = read_record(self._backend.read(key), key)
+        if logged.record.seq != seq:
+            raise FormatError(f"{key} holds record {logged.record.seq}")
+        return logged
 
     def newest(self) -> Logged | None:
-        """The record with the highest number, or None in an empty log."""
-        return self._read_end(-1)
+        """The record with the highest number, or None in an empty log.
+
+        Raises FormatError if it is damaged, or if it is known that there was a newer one.
+        """
+        marked = self._marked_number()  # first: what it names was in the log by then
+        newest = self._read_end(-1)
+        if marked is None or (newest is not None and newest.record.seq >= marked):
+            return newest
+        logged = self._read_stamped(marked)  # a network file system may show a name before it lists it
+        if logged is None:
+            raise FormatError(
+                f"{record_key(marked)} is missing, and {MARKER} shows that it was there; "
+                f"`datafolio fsck --repair` says what can be done"
+            )
+        return logged
+
+    def marked(self) -> Logged | None:
+        """The record that was the newest when it was last marked, or None.  Raises FormatError if it is damaged."""
+        try:
+            return read_record(self._backend.read(MARKER), MARKER)
+        except KeyMissingError:
+            return None
+
+    def mark(self, seq: int) -> None:
+        """Let the marker name record number `seq`.  Not durable: one that lags behind does no harm."""
+        self._backend.alias(record_key(seq), MARKER)
+
+    def _marked_number(self) -> int | None:
+        try:
+            logged = self.marked()
+        except (FormatError, StorageError):
+            return None  # a damaged marker tells nothing, and takes nothing down
+        return None if logged is None else logged.record.seq
 
     def oldest(self) -> Logged:
         """The record with the lowest number, in a log that has any."""
@@ -90,18 +139,31 @@ class Log:
     def _read_end(self, end: int) -> Logged | None:
         sequence = self.sequence()
         while sequence:
-            try:
-                return self.read(sequence[end])
-            except KeyMissingError as error:
-                # Trimmed since it was listed, so there are newer ones; unless it is there and can't be read.
-                before, sequence = sequence, self.sequence()
-                if before == sequence:
-                    raise FormatError(f"{record_key(before[end])} is a link to nothing") from error
+            seq = sequence[end]
+            before, logged = sequence, self._read_stamped(seq)
+            sequence = self.sequence()
+            # What was read may have been trimmed since it was listed, and a sleeping writer's record have taken
+            # its number; or it is there and can't be read.
+            if logged is not None and sequence and sequence[end] == seq:
+                return logged
+            if logged is None and sequence == before:
+                raise FormatError(f"{record_key(seq)} is a link to nothing")
         return None
 
-    def is_newest(self, seq: int) -> bool:
-        """Whether record number `seq` is there and the next one is not."""
-        return self._backend.size(record_key(seq + 1)) is None and self._backend.size(record_key(seq)) is not None
+    def _read_stamped(self, seq: int) -> Logged | None:
+        stamp = self._backend.stamp(record_key(seq))
+        try:
+            return replace(self.read(seq), stamp=stamp)
+        except KeyMissingError:
+            return None
+
+    def is_newest(self, logged: Logged) -> bool:
+        """Whether the record is there, the very one, and the next one is not."""
+        seq, stamp = logged.record.seq, logged.stamp
+        if self._backend.size(record_key(seq + 1)) is not None:
+            return False
+        # A sleeping writer's record may have taken the number of one that was trimmed.
+        return stamp is not None and self._backend.stamp(record_key(seq)) == stamp
 
     def retained(self) -> Iterator[Logged]:
         """The records that are there, newest first.  One that is trimmed meanwhile ends the walk."""
@@ -114,21 +176,53 @@ class Log:
     def append(self, record: Record, unknown: Mapping[str, msgspec.Raw]) -> Logged:
         """Make `record` the newest, durably, if its number is free and the record before it is there.
 
-        Raises KeyExistsError if another writer was first.
+        Raises KeyExistsError if another writer was first; ConflictError if so many were that nobody
+        can tell any more.
         """
         key = record_key(record.seq)
+        if record_number(key) is None:
+            raise FormatError(f"{record_key(record.seq - 1)} is the last record that a log can have")
+        if record.previous is not None and self._backend.size(record_key(record.seq - 1)) is None:
+            raise KeyExistsError(f"{key} is older than the log")
         data = sealed(_with_fields(encode(record), unknown))
+        logged = Logged(record, digest_of(data), len(data), unknown)
         try:
             self._backend.create(key, data)
-        except KeyExistsError:
-            # A file system or server that lost the reply reports our own record as somebody's.
+        except StorageError:
+            # A file system or server that lost the reply reports our own record as somebody's, and one that
+            # failed after it took the record may be able to keep it.
             if not self._is_ours(key, record.write_id):
                 raise
-        if record.previous is not None and not self._holds(record.seq - 1, record.previous):
-            # This writer slept while the log moved on and its place was trimmed away.
-            self._backend.delete(key)
-            raise KeyExistsError(f"{key} is older than the log")
-        return Logged(record, digest_of(data), unknown)
+            self._backend.confirm(key)
+        stamp = self._backend.stamp(key)
+        if record.previous is None or self._holds(record.seq - 1, record.previous):
+            return replace(logged, stamp=stamp)
+        self._require_in_log(logged)
+        return logged
+
+    def _require_in_log(self, logged: Logged) -> None:
+        """Return if the record, just created, is part of the log although the one before it is gone.
+
+        This writer slept while the log moved on.  Either its record was in time, and trimming has come
+        as far as the one before, or it was created where trimming had passed already.
+        """
+        key = record_key(logged.record.seq)
+        if self._is_followed(logged):
+            return
+        # Trimming goes from the oldest on, so a record in time that is not followed any more is gone itself.
+        if not self._holds(logged.record.seq, logged.digest):
+            raise ConflictError(
+                f"{logged.record.operation}: this write waited while more than {RETAINED} others were made, "
+                f"so it can't be told whether it took effect; look, and make it again if it did not"
+            )
+        self._backend.delete(key)
+        raise KeyExistsError(f"{key} is older than the log")
+
+    def _is_followed(self, logged: Logged) -> bool:
+        try:
+            return self.read(logged.record.seq + 1).record.previous == logged.digest
+        except (KeyMissingError, FormatError):
+            return False
 
     def trim(self, newest: int) -> None:
         """Now and then, remove the records that retention no longer covers, oldest first.
@@ -154,17 +248,6 @@ class Log:
             return read_record(self._backend.read(key), key).record.write_id == write_id
         except (KeyMissingError, FormatError):
             return False
-
-
-def sealed(encoded: bytes) -> bytes:
-    """A record's JSON with the digest of itself as its last field: no other record names the newest one's."""
-    return encoded[:-1] + _SEAL % digest_of(encoded[:-1]).encode()
-
-
-def _require_seal(data: bytes, key: Key) -> None:
-    body = data[: -len(_SEAL % (b"0" * 64))]
-    if data != body + _SEAL % digest_of(body).encode():
-        raise FormatError(f"{key} is damaged: its {len(data)} bytes do not end with the digest of those before")
 
 
 def _with_fields(encoded: bytes, fields: Mapping[str, msgspec.Raw]) -> bytes:

@@ -5,21 +5,26 @@ They are derived from the log and never read as truth; missing or stale, they do
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from datafolio.backend import Backend, Key
-from datafolio.digest import Digest
-from datafolio.store.model import Entry, Snapshot
+from datafolio.digest import Digest, digest_of
+from datafolio.errors import DamageError, FormatError, KeyMissingError, StorageError
+from datafolio.store.model import Entry, Snapshot, decode
 from datafolio.store.names import filename
 from datafolio.store.objects import object_key
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
 from datafolio.store.tree import Tree
 
-__all__ = ["ITEMS_FILE", "SNAPSHOTS_FILE", "snapshots_in_order", "write_views"]
+__all__ = ["ITEMS_FILE", "SNAPSHOTS_FILE", "check_views", "make_views", "snapshots_in_order", "write_views"]
 
 ITEMS_FILE = Key("items.json")
 SNAPSHOTS_FILE = Key("snapshots.json")
@@ -41,26 +46,73 @@ def write_views(repository: Repository, *, last_chance: bool = False) -> None:
     age = _view_age(repository.backend)
     if age is not None and 0 <= age < cost / _SHARE and not (last_chance and cost < _ALWAYS_SECONDS):
         return
+    make_views(repository)
+
+
+def make_views(repository: Repository) -> None:
+    """Write the views anew."""
+    record = repository.tip().seq  # first: a view may show more than it says, not less
     snapshots, items = repository.view(_documents)
-    repository.backend.replace(SNAPSHOTS_FILE, _text(snapshots))
-    repository.backend.replace(ITEMS_FILE, _text(items))
+    repository.backend.replace(SNAPSHOTS_FILE, _text({**snapshots, "record": record}))
+    repository.backend.replace(ITEMS_FILE, _text({**items, "record": record}))
+
+
+def check_views(backend: Backend, newest: int) -> Iterator[tuple[Key, str]]:
+    """The views that are not as they were written, and why; one that is missing or behind the log is in order."""
+    for key in (ITEMS_FILE, SNAPSHOTS_FILE):
+        try:
+            record = _record_of(key, backend.read(key))
+        except KeyMissingError:
+            continue
+        except (DamageError, StorageError) as error:
+            yield key, str(error)
+        else:
+            if record > newest:
+                yield key, f"it was made from record {record}, and the newest record is {newest}"
+
+
+class _View(msgspec.Struct):
+    """What a view says of itself; the first version of datafolio did not."""
+
+    #: The number of the record that it was made from.
+    record: int = 0
+    #: The digest of all that stands before.
+    check: str | None = None
+
+
+def _record_of(key: Key, data: bytes) -> int:
+    """The number of the record that a view was made from.  Raises FormatError for one that is damaged."""
+    view = decode(data, _View, key)
+    body = data.rpartition(b',\n  "check"')[0]
+    if view.check is not None and data != _sealed(body):
+        raise FormatError(f"{key}: its bytes do not hash to what its last line says")
+    return view.record
+
+
+def _sealed(body: bytes) -> bytes:
+    return body + b',\n  "check": "%b"\n}\n' % digest_of(body).encode()
 
 
 def _view_size(backend: Backend) -> int:
-    return sum(backend.size(key) or 0 for key in (ITEMS_FILE, SNAPSHOTS_FILE))
+    size = 0
+    for key in (ITEMS_FILE, SNAPSHOTS_FILE):
+        with contextlib.suppress(StorageError):  # a link or the like in its place, which a new one replaces
+            size += backend.size(key) or 0
+    return size
 
 
 def _view_age(backend: Backend) -> float | None:
     """Seconds since the views were written, or None where there are none or nobody can say."""
     path = backend.path(ITEMS_FILE)
     try:
-        return None if path is None else time.time() - path.stat().st_mtime
-    except FileNotFoundError:
+        found = None if path is None else os.lstat(path)
+    except OSError:
         return None
+    return time.time() - found.st_mtime if found is not None and stat.S_ISREG(found.st_mode) else None
 
 
 def _text(document: dict[str, Any]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return _sealed(msgspec.json.format(msgspec.json.encode(document), indent=2).removesuffix(b"\n}"))
 
 
 def snapshots_in_order(state: State) -> list[tuple[str, Snapshot, Tree[Entry]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -11,13 +10,15 @@ import msgspec
 import pytest
 
 from datafolio.digest import digest_of
-from datafolio.errors import FolioNotFoundError, FormatError
-from datafolio.store.fsck import FINDING_IDS, fsck
+from datafolio.errors import FolioNotFoundError, FormatError, UsageError
+from datafolio.store.fsck import FINDING_IDS, ItemVersion, fsck
 from datafolio.store.gc import collect
-from datafolio.store.log import record_key, sealed
+from datafolio.store.log import MARKER, record_key
 from datafolio.store.model import Node
 from datafolio.store.objects import condemned_key, object_key
 from datafolio.store.repository import Repository
+from datafolio.store.seal import sealed
+from datafolio.store.views import make_views
 from tests.store.plumbing import (
     contents,
     delete,
@@ -137,7 +138,7 @@ def test_a_truncated_payload(folio, disk):
 
 def test_a_truncated_payload_is_found_without_reading_payloads(folio, disk):
     overwrite(disk, payload_key(b"the second flights"), b"")
-    report = fsck(disk, payloads=False)
+    report = fsck(disk, share=0)
     assert only(report).id == "object-damaged"
     assert report.checked_bytes == 0
 
@@ -148,7 +149,7 @@ def test_a_flipped_bit_in_a_payload(folio, disk):
     finding = only(fsck(disk))
     assert (finding.id, finding.where) == ("object-damaged", key)
     assert finding.affects == ("item 'flights' version 1 of snapshot 'baseline'",)
-    assert fsck(disk, payloads=False).is_sound
+    assert fsck(disk, share=0).is_sound
 
 
 def test_a_missing_payload(folio, disk):
@@ -156,7 +157,9 @@ def test_a_missing_payload(folio, disk):
     disk.delete(key)
     finding = only(fsck(disk))
     assert (finding.id, finding.where) == ("object-missing", key)
-    assert finding.affects[0] == "item 'weather' version 1"
+    assert finding.affects == ("item 'weather' version 1", "item 'weather' version 1 of snapshot 'baseline'")
+    assert finding.items == (ItemVersion("weather", 1),)
+    assert finding.snapshots == ("baseline",)
 
 
 def test_a_folder_where_a_payload_should_be(folio, disk):
@@ -369,10 +372,47 @@ def test_an_open_handle_says_that_the_newest_record_was_damaged_under_it(folio, 
         put(folio, "weather", b"rain")
 
 
-def test_a_missing_newest_record_is_the_folio_before_it(folio, disk):
-    disk.delete(newest(folio))
+def test_a_missing_newest_record_does_not_look_like_a_step_back_in_time(folio, disk):
+    key = newest(folio)
+    disk.delete(key)
+    finding = only(fsck(disk))
+    assert (finding.id, finding.where, finding.affects) == ("record-missing", key, ("the whole folio",))
+    with pytest.raises(FormatError, match=f"{key} is missing"):
+        Repository.open(disk)
+    with pytest.raises(FormatError, match=f"{key} is missing"):
+        put(folio, "weather", b"rain")
+
+
+def test_several_missing_newest_records(folio, disk):
+    key = newest(folio)
+    for number in (3, 4, 5):
+        disk.delete(record_key(number))
+    assert (only(fsck(disk)).id, only(fsck(disk)).where) == ("record-missing", key)
+
+
+def test_a_missing_or_lagging_marker_is_in_order(folio, disk):
+    old = disk.read(MARKER)
+    put(folio, "weather", b"rain")
+    disk.replace(MARKER, old)
     assert fsck(disk).findings == ()
-    assert contents(Repository.open(disk))["flights"] == b"the first flights"
+    disk.delete(MARKER)
+    assert fsck(disk).findings == ()
+    assert contents(Repository.open(disk))["weather"] == b"rain"
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"x" * 100])
+def test_a_damaged_marker_takes_nothing_down(folio, disk, data):
+    disk.replace(MARKER, data)
+    assert (only(fsck(disk)).id, only(fsck(disk)).where) == ("marker-damaged", MARKER)
+    assert contents(Repository.open(disk))["weather"] == b"sun"
+    put(Repository.open(disk), "weather", b"rain")
+    assert fsck(disk).findings == ()
+
+
+def test_all_records_missing_but_the_marker(folio, disk):
+    for number in range(6):
+        disk.delete(record_key(number))
+    assert only(fsck(disk)).id == "record-missing"
 
 
 def test_an_empty_log(folio, disk, root):
@@ -383,9 +423,10 @@ def test_an_empty_log(folio, disk, root):
 
 def test_a_newer_record_than_this_version_reads(folio, disk):
     key = newest(folio)
-    overwrite(disk, key, json.dumps({**json.loads(disk.read(key)), "format": 99}).encode())
+    body = disk.read(key).partition(b',"check"')[0].replace(b'"format":1', b'"format":99')
+    overwrite(disk, key, sealed(body + b"}"))
     finding = only(fsck(disk))
-    assert finding.id == "record-damaged"
+    assert finding.id == "format-newer"
     assert "format 99" in finding.message
 
 
@@ -398,14 +439,78 @@ def test_a_missing_folio_file(folio, disk):
     assert (finding.id, finding.where) == ("folio-file-damaged", "folio.json")
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b'{"format":"x"}', b'{"format":2,"folio_id":"a","created_at":"b"}'])
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", b'{"format":"x"}', b'{"format":1,"folio_id":"a","created_at":"b","check":"c"}']
+)
 def test_a_damaged_folio_file(folio, disk, text):
     overwrite(disk, "folio.json", text)
     finding = only(fsck(disk))
     assert (finding.id, finding.where, finding.severity) == ("folio-file-damaged", "folio.json", "error")
 
 
-@pytest.mark.parametrize("name", ["objects/notes.txt", "objects/ab/short", "objects/.DS_Store", "objects/ab/cd/ef"])
+def test_a_flipped_bit_in_the_folio_file(folio, disk):
+    data = disk.read("folio.json")
+    for place in range(0, len(data) - 1, 7):
+        flipped = bytearray(data)
+        flipped[place] ^= 1
+        overwrite(disk, "folio.json", flipped)
+        assert only(fsck(disk)).where == "folio.json"
+
+
+def test_a_folio_file_as_the_first_version_wrote_it(folio, disk):
+    overwrite(disk, "folio.json", b'{"format":1,"folio_id":"a","created_at":"b"}\n')
+    assert fsck(disk).findings == ()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"", lambda data: data[:-5], lambda data: data.replace(b"base", b"bass")]
+)
+def test_a_damaged_view(folio, disk, damage):
+    make_views(folio)
+    assert fsck(disk).findings == ()
+    disk.replace("snapshots.json", damage(disk.read("snapshots.json")))
+    assert (only(fsck(disk)).id, only(fsck(disk)).where) == ("view-damaged", "snapshots.json")
+    assert fsck(disk).is_sound
+
+
+def test_a_view_that_is_ahead_of_the_log(folio, disk):
+    make_views(folio)
+    disk.delete(newest(folio))
+    disk.delete(MARKER)
+    assert {finding.id for finding in fsck(disk).findings} == {"view-damaged"}
+
+
+def test_a_record_that_the_disk_does_not_give_up(folio, disk):
+    path = disk.path(record_key(2))
+    path.unlink()
+    path.symlink_to(path.name)
+    assert only(fsck(disk)).id == "record-unreadable"
+
+
+def test_of_a_share_of_the_payloads_so_many_are_read(large, disk):
+    for number in range(30):
+        overwrite(disk, payload_key(f"new {number}".encode()), b"x" * len(f"new {number}"))
+    assert len(fsck(disk, share=0.5).findings) < 31
+    assert len(fsck(disk, share=0.001).findings) <= 1
+    assert sum(len(fsck(disk, share=0.5).findings) for _ in range(5)) > 30
+    with pytest.raises(UsageError, match="share"):
+        fsck(disk, share=5)
+
+
+def test_a_damaged_payload_names_everything_that_needs_it(large, disk):
+    for name in ("s1", "s2"):
+        snapshot(large, name)
+    put(large, "twin", b"new 3")
+    disk.delete(payload_key(b"new 3"))
+    finding = only(fsck(disk))
+    assert finding.items == (ItemVersion("item 3", 2), ItemVersion("twin", 1))
+    assert finding.snapshots == ("s1", "s2")
+    assert "item 'item 3' version 2 of snapshot 's2'" in finding.affects
+
+
+@pytest.mark.parametrize(
+    "name", ["log/notes.txt", "objects/notes.txt", "objects/ab/short", "objects/.DS_Store", "objects/ab/cd/ef"]
+)
 def test_a_stray_file_among_the_objects(folio, disk, name):
     path = disk.path(name)
     path.parent.mkdir(parents=True, exist_ok=True)

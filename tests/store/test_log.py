@@ -10,8 +10,9 @@ import pytest
 from datafolio.backend import Key
 from datafolio.digest import digest_of
 from datafolio.errors import FormatError, KeyExistsError, KeyMissingError
-from datafolio.store.log import LOG, RETAINED, Log, record_key, sealed
+from datafolio.store.log import LOG, RETAINED, Log, record_key
 from datafolio.store.repository import Repository
+from datafolio.store.seal import sealed
 from tests.store.plumbing import WatchedBackend, assert_sound, contents, keys, put, set_metadata
 
 
@@ -181,7 +182,8 @@ def test_a_newer_format_is_refused_by_file_and_number(on_disk, root, disk):
     newest = root / "log" / "000000000001"
     document = json.loads(newest.read_bytes())
     newest.unlink()
-    newest.write_text(json.dumps({"kind": "record", "format": 2, "seq": 1, "state": document["items"]}))
+    document = {"kind": "record", "format": 2, "seq": 1, "state": document["items"]}
+    newest.write_bytes(sealed(json.dumps(document).encode()))
     with pytest.raises(FormatError, match=r"log/000000000001 has format 2, .* reads up to 1; install a newer"):
         Repository.open(disk)
     with pytest.raises(FormatError, match="format 2"):
