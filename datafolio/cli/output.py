@@ -16,8 +16,9 @@ from typing import Any
 from datafolio.canonical import pack
 from datafolio.cli.terminal import write
 from datafolio.porcelain.folio import DataFolio
-from datafolio.store.fsck import Report
+from datafolio.store.findings import Finding, Report
 from datafolio.store.gc import Collection
+from datafolio.store.repair import Repair
 
 __all__ = [
     "collection_document",
@@ -25,6 +26,7 @@ __all__ = [
     "emit",
     "folio_document",
     "listing_document",
+    "repair_document",
     "report_document",
     "snapshot_document",
     "text_of",
@@ -82,5 +84,31 @@ def collection_document(collection: Collection, *, dry_run: bool) -> dict[str, A
 
 def report_document(path: Path, report: Report) -> dict[str, Any]:
     """What a verification found."""
-    findings = [{**dataclasses.asdict(finding), "severity": finding.severity} for finding in report.findings]
-    return {"path": text_of(path), "sound": report.is_sound, **dataclasses.asdict(report), "findings": findings}
+    return {
+        "path": text_of(path),
+        "sound": report.is_sound,
+        **dataclasses.asdict(report),
+        "findings": _findings(report),
+    }
+
+
+def repair_document(path: Path, done: Repair, *, dry_run: bool) -> dict[str, Any]:
+    """What a repair did, or would do, and what a verification finds before and after."""
+    return {
+        "path": text_of(path),
+        "dry_run": dry_run,
+        "actions": [dataclasses.asdict(action) for action in done.actions],
+        "sound_before": done.before.is_sound,
+        "sound_after": done.after.is_sound,
+        "findings_before": _findings(done.before),
+        "findings_after": _findings(done.after),
+    }
+
+
+def _findings(report: Report) -> list[dict[str, Any]]:
+    return [_finding(finding) for finding in report.findings]
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    items = [item._asdict() for item in finding.items]
+    return {**dataclasses.asdict(finding), "items": items, "severity": finding.severity}

@@ -28,7 +28,7 @@ def flip(file: Path) -> None:
 
 
 def newest_record(path: Path) -> Path:
-    return max((path / "log").iterdir())
+    return max((path / "log").glob("0*"))
 
 
 def test_a_sound_folio_is_sound(story, run) -> None:
@@ -94,3 +94,62 @@ def test_what_nothing_needs_is_no_damage(story, run) -> None:
     done = run("fsck")
     assert done.code == 0
     assert "not needed: " in done.out
+
+
+# Repair
+
+
+def test_repair_is_a_dry_run_until_yes(story, run, tmp_path) -> None:
+    shutil.copytree(story, tmp_path / "copy")
+    object_of(story, "data").unlink()
+    done = run("fsck", "--repair", "--from", tmp_path / "copy")
+    assert done.code == 1
+    assert "restore-object" in done.out
+    assert "nothing was changed" in done.out
+    assert run("fsck").code == 1
+    done = run("fsck", "--repair", "--from", tmp_path / "copy", "--yes")
+    assert done.code == 0
+    assert "mended; 0 errors" in done.out
+    assert run("fsck").code == 0
+    assert "nothing to repair" in run("fsck", "--repair", "--yes").out
+
+
+def test_what_a_repair_can_not_mend_is_said_and_is_code_1(story, run) -> None:
+    overwrite(object_of(story, "data"), b"?")
+    done = run("fsck", "--repair", "--yes")
+    assert done.code == 1
+    assert "object-missing" in done.out
+    assert (story / "lost+found").is_dir()
+    assert "nothing can be mended" in run("fsck", "--repair", "--yes").out
+
+
+def test_a_repair_in_json(story, run) -> None:
+    newest_record(story).unlink()
+    document = run("fsck", "--repair", "--json").json
+    assert document["dry_run"] is True
+    assert [action["id"] for action in document["actions"]] == ["restore-record"]
+    assert (document["sound_before"], document["sound_after"]) == (False, True)
+    assert document["findings_before"][0]["id"] == "record-missing"
+
+
+def test_a_sample_is_read_and_says_so(story, run) -> None:
+    done = run("fsck", "--sample", "50%")
+    assert done.code == 0
+    assert "drawn by lot" in done.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--sample", "0"), ("--sample", "200%"), ("--sample", "some"), ("--quick", "--sample", "5%"), ("--yes",),
+     ("--from", "."), ("--repair", "--quick"), ("--repair", "--sample", "5%")],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_refused(words, story, run) -> None:
+    done = run("fsck", *words)
+    assert done.code == 2
+    assert "--" in done.err
+
+
+def test_a_copy_that_is_no_folio_is_refused(story, run, tmp_path) -> None:
+    done = run("fsck", "--repair", "--from", tmp_path / "nowhere")
+    assert done.code == 3
+    assert "nowhere" in done.err
