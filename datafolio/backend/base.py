@@ -9,16 +9,20 @@ promises carry everything above:
 * `read` gives whole contents or an error, never a part.
 * `list` names every key that was there before it began and was not deleted since.
 
+What is at a key may come from a stranger and be of any size: `read` refuses what has more than
+`LARGEST_READ` bytes, and `open` gives it.
+
 Every failure is a StorageError: KeyMissingError, KeyExistsError, or the plain one with the
 operating system's reason.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, NewType
@@ -26,18 +30,28 @@ from typing import BinaryIO, NamedTuple, NewType
 from datafolio.digest import Buffer
 from datafolio.errors import StorageError
 
-__all__ = ["Backend", "Key", "Listed", "Stage", "check_key"]
+__all__ = ["LARGEST_READ", "Backend", "Key", "Listed", "Stage", "check_key", "is_full"]
 
 Key = NewType("Key", str)
 
+#: The most that `Backend.read` reads, in bytes.
+LARGEST_READ = 64 << 20
+
 # Windows has more ways to leave a folder.
 _NO_KEY = re.compile(r"(^|/)\.{0,2}(/|$)|\0" + (r"|[\\:]" if os.name == "nt" else ""))
+
+_PIECE = 1 << 20
 
 
 def check_key(key: str) -> None:
     """Raise StorageError if `key` is not a relative path that stays where it begins."""
     if _NO_KEY.search(key):
         raise StorageError(f"{key!r} can't be a key: its parts must be names, with one / between them")
+
+
+def is_full(error: StorageError) -> bool:
+    """Whether the storage has no room left: no bytes, no files, or no more of them for this user."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class Listed(NamedTuple):
@@ -96,7 +110,7 @@ class Backend(ABC):
 
     @abstractmethod
     def read(self, key: Key) -> bytes:
-        """The whole contents.  Raises KeyMissingError."""
+        """The whole contents.  Raises KeyMissingError, and StorageError for more than `LARGEST_READ` bytes."""
 
     @abstractmethod
     def open(self, key: Key) -> BinaryIO:
@@ -105,6 +119,10 @@ class Backend(ABC):
     @abstractmethod
     def size(self, key: Key) -> int | None:
         """The size in bytes, or None where there is no such key."""
+
+    @abstractmethod
+    def stamp(self, key: Key) -> Hashable | None:
+        """What is at `key`, told from anything else that is ever put there; None where there is no such key."""
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -122,6 +140,20 @@ class Backend(ABC):
         """Put `data` at `key` whatever was there, atomically.  Not durable: for what can be made again."""
 
     @abstractmethod
+    def alias(self, key: Key, other: Key) -> None:
+        """Let `other` be one more name of what is at `key`, whatever was there, atomically.  Not durable.
+
+        Raises KeyMissingError where `key` is not.
+        """
+
+    @abstractmethod
+    def move(self, key: Key, other: Key) -> None:
+        """Give what is at `key`, even if it is no file, the name `other`, which must be free, durably.
+
+        Raises KeyMissingError, or KeyExistsError.
+        """
+
+    @abstractmethod
     def confirm(self, key: Key) -> None:
         """Return only when `key`, which the caller saw, will also be there after a power loss."""
 
@@ -133,12 +165,39 @@ class Backend(ABC):
     def sweep_stages(self) -> int:
         """Remove what dead processes had staged; the number of bytes freed.  Live stages are kept."""
 
+    def keep_reserve(self, size: int) -> None:  # noqa: B027 - storage that is never full has none
+        """Hold about `size` bytes back for `release_reserve`, as far as there is room; cheap if they are held.
+
+        No key tells of them, and `sweep_stages` leaves them.  Never raises.
+        """
+
+    def release_reserve(self, share: float = 1) -> bool:  # noqa: ARG002 - for those who have one
+        """Give `share` of what is held back to whoever writes next; whether there was anything.  Never raises."""
+        return False
+
     def create(self, key: Key, data: Buffer) -> None:
         """Put `data` at `key`, durably, if and only if the key is free.  Raises KeyExistsError."""
         with self.stage() as stage:
             stage.write(data)
             stage.publish(key)
 
+    def copy_from(self, source: Backend, source_key: Key, key: Key, *, replace: bool = False) -> None:
+        """Put what `source` has at `source_key` at `key`, durably.
+
+        Raises KeyMissingError, and KeyExistsError if the key is taken, unless `replace`, which is atomic.
+        """
+        with source.open(source_key) as file, self.stage() as stage:
+            while piece := _read(file, f"{source.location}/{source_key}"):
+                stage.write(piece)
+            stage.publish(key, replace=replace)
+
     def path(self, key: Key) -> Path | None:  # noqa: ARG002 - for those who have files
         """The ordinary file that holds `key`, where there is one."""
         return None
+
+
+def _read(file: BinaryIO, what: str) -> bytes:
+    try:
+        return file.read(_PIECE)
+    except OSError as error:
+        raise StorageError(f"reading {what}: {error.strerror or error}", error.errno) from error

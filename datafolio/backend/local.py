@@ -5,6 +5,10 @@ taken: that is the exclusive creation everything rests on, and no reader ever se
 A file's bytes are synced before it gets its name, and the folder after, so that a name that was
 acknowledged outlives a power loss, and a name that survived one has its bytes.
 
+A key is an ordinary file in ordinary folders.  The root may be reached through symbolic links, but below
+it none is followed, neither to read nor to write: a folder from a stranger may have a link, a pipe or a
+device in the place of anything, and what it links to is not the stranger's to show or to change.
+
 One advisory lock a backend, held for as long as it lives, keeps others from sweeping what it staged: see
 `datafolio.backend.staging`.  A staged file is open only while it is written, so there may be any number.
 """
@@ -15,11 +19,13 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from datafolio.backend.base import Backend, Key, Listed, Stage, check_key
+from datafolio.backend.base import LARGEST_READ, Backend, Key, Listed, Stage, check_key
+from datafolio.backend.ordinary import OwnFolders, is_folder, open_ordinary, require_ordinary, require_regular
+from datafolio.backend.reserve import Reserve
 from datafolio.backend.staging import Staging
 from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
@@ -51,52 +57,77 @@ class LocalBackend(Backend):
         self.root = root
         self.location = str(root)
         self.staging = Staging(root / STAGING)
+        self._reserve = Reserve(root / STAGING)
         # Folders whose own entry in their parent is known to be durable, up to the root's.
         self._durable_folders: set[Path] = set()
+        self._own_folders = OwnFolders(root)
 
     def path(self, key: Key) -> Path:
         check_key(key)
         return self.root / key
 
     def open(self, key: Key) -> BinaryIO:
+        path = self._own_path(key)
         try:
-            return open(self.path(key), "rb")
+            return open(path, "rb", opener=open_ordinary)
+        except StorageError:
+            raise
         except _NO_FILE:
             raise KeyMissingError(f"{self.location} has no {key}") from None
         except OSError as error:
-            _fail(f"reading {self.path(key)}", error)
+            require_ordinary(path)
+            _fail(f"reading {path}", error)
 
     def read(self, key: Key) -> bytes:
         # Read, not mapped: a failing disk then gives an error instead of ending the process.
         with self.open(key) as file:
             try:
-                return file.read()
+                size = os.fstat(file.fileno()).st_size
+                if size <= LARGEST_READ:
+                    return file.read()
             except OSError as error:
                 _fail(f"reading {self.path(key)}", error)
+        raise StorageError(f"{self.path(key)} has {size} bytes, and at most {LARGEST_READ} can be read at once")
 
     def size(self, key: Key) -> int | None:
-        path = self.path(key)
+        found = self._look_at(key)
+        return None if found is None else found.st_size
+
+    def stamp(self, key: Key) -> Hashable | None:
+        found = self._look_at(key)
+        # Not the time of the last change to the file's names: another one is given to it now and then.
+        return None if found is None else (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+
+    def _look_at(self, key: Key) -> os.stat_result | None:
+        path = self._own_path(key)
         try:
-            found = os.stat(path)
+            found = os.lstat(path)
         except _NO_FILE:
             return None
         except OSError as error:
             _fail(f"looking at {path}", error)
-        return None if stat.S_ISDIR(found.st_mode) else found.st_size
+        if stat.S_ISDIR(found.st_mode):
+            return None
+        require_regular(path, found.st_mode)
+        return found
 
     def list(self, prefix: str) -> Iterator[Listed]:
         if prefix:
             check_key(prefix.removesuffix("/"))
+            self._own_folders.require(self.root / prefix)
         for listed in self._scan(self.root / prefix, prefix):
             if not listed.key.startswith(f"{STAGING}/"):
                 yield listed
 
     def _scan(self, folder: Path, prefix: str) -> Iterator[Listed]:
-        for entry in _entries(folder):
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._scan(Path(entry.path), f"{prefix}{entry.name}/")
-            elif (size := _size_of(entry)) is not None:
-                yield Listed(Key(prefix + entry.name), size)
+        waiting = [(folder, prefix)]
+        while waiting:
+            folder, prefix = waiting.pop()
+            for entry in _entries(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
+                elif (size := _size_of(entry)) is not None:
+                    yield Listed(Key(prefix + entry.name), size)
 
     def stage(self) -> Stage:
         return _LocalStage(self)
@@ -108,13 +139,40 @@ class LocalBackend(Backend):
             stage.write(data)
             stage.move(key)
 
+    def alias(self, key: Key, other: Key) -> None:
+        path, final = self._own_path(key), self.path(other)
+        self.make_folder(self.root / STAGING)
+        self.make_folder(final.parent)
+        try:
+            spare = self.staging.new_path()
+            os.link(path, spare)
+            _replace(spare, final)
+        except FileNotFoundError:
+            raise KeyMissingError(f"{self.location} has no {key}") from None
+        except OSError as error:
+            _fail(f"writing {final}", error)
+
+    def move(self, key: Key, other: Key) -> None:
+        path, final = self._own_path(key), self.path(other)
+        self.make_folder(final.parent)
+        if os.path.lexists(final):
+            raise KeyExistsError(f"{other} exists in {self.location}")
+        try:
+            os.rename(path, final)
+        except FileNotFoundError:
+            raise KeyMissingError(f"{self.location} has no {key}") from None
+        except OSError as error:
+            _fail(f"moving {path} to {final}", error)
+        self.sync_folder(final.parent)
+        self.sync_folder(path.parent)
+
     def confirm(self, key: Key) -> None:
         folder = self.path(key).parent
         self.make_folder(folder)
         self.sync_folder(folder)
 
     def delete(self, key: Key) -> None:
-        path = self.path(key)
+        path = self._own_path(key)
         try:
             os.unlink(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -130,9 +188,15 @@ class LocalBackend(Backend):
         except OSError as error:
             _fail(f"sweeping {folder}", error)
 
+    def keep_reserve(self, size: int) -> None:
+        self._reserve.keep(size)
+
+    def release_reserve(self, share: float = 1) -> bool:
+        return self._reserve.release(share)
+
     def make_folder(self, folder: Path) -> None:
         """Make `folder` and those above it, each with a durable entry in its parent."""
-        if folder in self._durable_folders and folder.is_dir():
+        if folder in self._durable_folders and is_folder(folder):
             return
         if folder == self.root:
             self._make_root()
@@ -142,15 +206,22 @@ class LocalBackend(Backend):
                 folder.mkdir(exist_ok=True)
             except OSError as error:
                 _fail(f"making the folder {folder}", error)
+            self._own_folders.require(folder)
             # Another process may have made it a moment ago and not synced it yet, so one that
             # exists is synced too, once in the life of this process.
             self.sync_folder(folder.parent)
         self._durable_folders.add(folder)
 
+    def _own_path(self, key: Key) -> Path:
+        """The path of `key`.  Raises StorageError if it leads through a link."""
+        path = self.path(key)
+        self._own_folders.require(path.parent)
+        return path
+
     def _make_root(self) -> None:
         """Make the root and those above it."""
-        missing = [folder for folder in (self.root, *self.root.parents) if not folder.is_dir()]
         try:
+            missing = [folder for folder in (self.root, *self.root.parents) if not folder.is_dir()]
             self.root.mkdir(parents=True, exist_ok=True)
             # For the same reason as above, the root's own entry is synced even if it was there.
             for folder in missing or [self.root]:
@@ -174,6 +245,7 @@ class _LocalStage(Stage):
         self._backend = backend
         self._unsynced = 0
         self._discarded = False
+        self._maker = os.getpid()
         folder = backend.root / STAGING
         backend.make_folder(folder)
         try:
@@ -211,6 +283,7 @@ class _LocalStage(Stage):
             else:
                 os.link(self._path, final)
         except FileExistsError:
+            require_ordinary(final)
             raise KeyExistsError(f"{key} exists in {self._backend.location}") from None
         except OSError as error:
             _fail(f"writing {final}", error)
@@ -233,6 +306,8 @@ class _LocalStage(Stage):
         self._discarded = True
         with contextlib.suppress(OSError):
             self._close()
+        if os.getpid() != self._maker:
+            return  # the file is the process's that this one was forked from
         with contextlib.suppress(OSError):
             os.unlink(self._path)
 
@@ -261,16 +336,21 @@ class _LocalStage(Stage):
     def _link_over(self, final: Path) -> None:
         spare = self._backend.staging.new_path()
         os.link(self._path, spare)
-        try:
-            os.replace(spare, final)
-        finally:
-            # It is still there after an error, and where `final` was this very file already.
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(spare)
+        _replace(spare, final)
 
     def _check_kept(self) -> None:
         if self._discarded:
             raise StorageError(f"this stage of {self._backend.location} was discarded; begin a new one")
+
+
+def _replace(spare: Path, final: Path) -> None:
+    """Give the file `spare` the name `final`."""
+    try:
+        os.replace(spare, final)
+    finally:
+        # It is still there after an error, and where `final` was this very file already.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(spare)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import BinaryIO
 
-from datafolio.backend.base import Backend, Key, Listed, Stage, check_key
+from datafolio.backend.base import LARGEST_READ, Backend, Key, Listed, Stage, check_key
 from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
 
@@ -23,19 +23,22 @@ class MemoryBackend(Backend):
         self._lock = threading.Lock()
 
     def read(self, key: Key) -> bytes:
-        check_key(key)
-        try:
-            return self._contents[key]
-        except KeyError:
-            raise KeyMissingError(f"{self.location} has no {key}") from None
+        data = self._at(key)
+        if len(data) > LARGEST_READ:
+            raise StorageError(f"{key} has {len(data)} bytes, and at most {LARGEST_READ} can be read at once")
+        return data
 
     def open(self, key: Key) -> BinaryIO:
-        return io.BytesIO(self.read(key))
+        return io.BytesIO(self._at(key))
 
     def size(self, key: Key) -> int | None:
         check_key(key)
         data = self._contents.get(key)
         return None if data is None else len(data)
+
+    def stamp(self, key: Key) -> Hashable | None:
+        check_key(key)
+        return self._contents.get(key)
 
     def list(self, prefix: str) -> Iterator[Listed]:
         with self._lock:
@@ -50,6 +53,13 @@ class MemoryBackend(Backend):
         with self._lock:
             self._contents[key] = bytes(data)
 
+    def alias(self, key: Key, other: Key) -> None:
+        self.replace(other, self._at(key))
+
+    def move(self, key: Key, other: Key) -> None:
+        self.put_new(other, self._at(key))
+        self.delete(key)
+
     def confirm(self, key: Key) -> None:
         """Nothing to do: memory is as durable as it will get."""
 
@@ -60,6 +70,13 @@ class MemoryBackend(Backend):
 
     def sweep_stages(self) -> int:
         return 0
+
+    def _at(self, key: Key) -> bytes:
+        check_key(key)
+        try:
+            return self._contents[key]
+        except KeyError:
+            raise KeyMissingError(f"{self.location} has no {key}") from None
 
     def put_new(self, key: Key, data: bytes) -> None:
         """Put `data` at `key` if it is free, in one step."""

@@ -20,24 +20,27 @@ that it does not reach will never be reached again, and whoever made them has lo
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from datafolio.backend import Key
 from datafolio.digest import Digest, is_digest
-from datafolio.errors import DamageError
-from datafolio.store.model import Garbage, Node, decode
-from datafolio.store.objects import CONDEMNED, OBJECTS, StoredKey, condemned_key, object_key, parse_key
-from datafolio.store.orphans import Orphan, name_orphans
+from datafolio.errors import DamageError, StorageError
+from datafolio.store.condemn import Marking, Progress, loosened_at_horizon
+from datafolio.store.model import Node, decode
+from datafolio.store.objects import CONDEMNED, condemned_key, object_key
+from datafolio.store.orphans import Orphan
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
 from datafolio.store.walk import Walk
+from datafolio.text import format_size
 
-__all__ = ["Collection", "collect", "collect_if_due"]
+__all__ = ["DUE_SHARE", "Collection", "collect", "collect_if_due"]
 
-#: An automatic collection waits until there is this much to gain, in bytes...
+#: An automatic collection waits until there is this much to gain, in bytes.
 _DUE_BYTES = 32 << 20
-#: ...and this share of what the last one left.
-_DUE_SHARE = 0.5
+
+#: The share of what the last one left that has to be garbage, unless somebody says otherwise.
+DUE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,38 +55,86 @@ class Collection:
     size: int
 
 
-def collect(repository: Repository, *, dry_run: bool = False, keep_log: bool = False) -> Collection:
+def collect(
+    repository: Repository, *, dry_run: bool = False, keep_log: bool = False, progress: Progress | None = None
+) -> Collection:
     """Free what neither the current items nor a snapshot needs.
 
     With `keep_log`, what the retained records of the log still hold is kept as well.  Any error
-    while marking or listing ends the collection before it deletes anything.  A collection can be
-    killed at any point, and be run again or beside another.  With `dry_run` nothing is changed.
+    while marking or listing ends the collection before it deletes anything.  A file that can't be
+    deleted does not keep the others; in the end StorageError tells of it, and a collection by
+    somebody who may delete it will.  It can be killed at any point, and be run again or beside
+    another, and works on a full disk.  With `dry_run` nothing is changed.
     """
-    marking = _Marking(repository, keep_log=keep_log)
+    marking = Marking(repository, keep_log=keep_log, progress=progress or (lambda _done, _total: None))
     if dry_run:
         repository.view(marking.condemn)
-        return marking.collection()
+        return Collection(marking.orphans(), len(marking.dead), sum(marking.dead.values()))
     # First what needs no commit: on a full disk, that may be what makes room for one.
     repository.backend.sweep_stages()
-    repository.commit("collect", marking.condemn)
-    for stored in marking.dead:
-        repository.backend.delete(object_key(*stored))
-    # Seen from the newest state: a collector that slept may find its own map replaced.
-    repository.view(lambda state: _sweep_map(repository, state))
-    return marking.collection()
+    sweep = _Sweep(repository)
+    for part in marking.parts():
+        for stored, size in part.items():
+            sweep.delete(object_key(*stored), size)
+            marking.settle(size)
+        # Seen from the newest state: a collector that slept may find its own map replaced.
+        repository.view(sweep.map)
+    repository.keep_reserve()
+    sweep.require_deleted()
+    return Collection(marking.orphans(), sweep.objects, sweep.size)
 
 
-def _sweep_map(repository: Repository, state: State) -> None:
-    """Delete the nodes of maps of condemned objects that are settled and not of this state's map."""
-    walk = Walk()
-    walk.condemned(state)
-    for key, _ in repository.backend.list(CONDEMNED):
-        digest = Digest(key.removeprefix(CONDEMNED).replace("/", "", 1))
-        if not is_digest(digest) or condemned_key(digest) != key or digest in walk.needed:
-            continue
-        epoch = _epoch_of(repository, digest)
-        if epoch is not None and epoch <= state.epoch:
-            repository.backend.delete(key)
+class _Sweep:
+    """The deletions of one collection."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._failures: list[tuple[StorageError, int]] = []
+        self.objects = 0
+        self.size = 0
+
+    def delete(self, key: Key, size: int) -> None:
+        if self._is_deleted(key, size):
+            self.objects += 1
+            self.size += size
+
+    def _is_deleted(self, key: Key, size: int) -> bool:
+        try:
+            self._repository.backend.delete(key)
+        except StorageError as error:
+            self._failures.append((error, size))
+            return False
+        return True
+
+    def map(self, state: State) -> None:
+        """Delete the nodes of maps of condemned objects that are settled and not of this state's map."""
+        walk = Walk()
+        walk.condemned(state)
+        for key, size in self._repository.backend.list(CONDEMNED):
+            digest = Digest(key.removeprefix(CONDEMNED).replace("/", "", 1))
+            if not is_digest(digest) or condemned_key(digest) != key or digest in walk.needed:
+                continue
+            try:
+                epoch = _epoch_of(self._repository, digest)
+            except StorageError as error:
+                self._failures.append((error, size))
+                continue
+            if epoch is not None and epoch <= state.epoch:
+                self._is_deleted(key, size)
+
+    def require_deleted(self) -> None:
+        """Raise StorageError, saying how many and why, if anything could not be deleted."""
+        if not self._failures:
+            return
+        first = self._failures[0][0]
+        files = f"{len(self._failures)} file{'s' if len(self._failures) > 1 else ''}"
+        left = f"{files} that nothing needs ({format_size(sum(size for _, size in self._failures))})"
+        freed = f"what could be deleted was ({format_size(self.size)})"
+        raise StorageError(
+            f"{left} could not be deleted, the first because of this: {first}; {freed}; "
+            f"collect again as somebody who may delete the rest",
+            first.errno,
+        ) from first
 
 
 def _epoch_of(repository: Repository, digest: Digest) -> int | None:
@@ -96,71 +147,12 @@ def _epoch_of(repository: Repository, digest: Digest) -> int | None:
     return int(epoch) if epoch.isascii() and epoch.isdigit() else None
 
 
-def collect_if_due(repository: Repository) -> Collection | None:
-    """Collect what the retained log no longer needs, once that is a fair share of the folio."""
+def collect_if_due(repository: Repository, share: float = DUE_SHARE) -> Collection | None:
+    """Collect what the retained log no longer needs, once that passes `share` of what the last collection left."""
     garbage = repository.tip().state.garbage
-    due = max(_DUE_BYTES, _DUE_SHARE * garbage.kept)
+    due = max(_DUE_BYTES, share * garbage.kept)
     if garbage.loosened - garbage.collected <= due:
         return None
-    if _loosened_at_horizon(repository) - garbage.collected <= due:
+    if loosened_at_horizon(repository) - garbage.collected <= due:
         return None
     return collect(repository, keep_log=True)
-
-
-class _Marking:
-    """What is stored, and which of it nothing needs as seen from the state that was condemned last."""
-
-    def __init__(self, repository: Repository, *, keep_log: bool) -> None:
-        self._repository = repository
-        self._keep_log = keep_log
-        # Listed before anything is walked: what is stored later is not this collection's to condemn.
-        self._listed = {stored: size for key, size in repository.backend.list(OBJECTS) if (stored := parse_key(key))}
-        # One walk for every attempt: what an earlier state needed stays, a retry reads only what is new.
-        self._walk = Walk()
-        self._orphans: tuple[Orphan, ...] = ()
-        self.dead: dict[StoredKey, int] = {}
-
-    def collection(self) -> Collection:
-        """What deleting the dead frees."""
-        return Collection(self._orphans, len(self.dead), sum(self.dead.values()))
-
-    def condemn(self, state: State) -> State:
-        """The state in which what is dead belongs nowhere.  A change to commit."""
-        self._mark(state)
-        fresh = {stored.digest for stored in self.dead if stored.burn >= state.burn_of(stored.digest)}
-        if not fresh:
-            return state
-        self._orphans = name_orphans(self._repository, state, fresh)
-        # A copy made while somebody wrote may have keys of later epochs than its log, and no key is used twice.
-        epoch = max(state.epoch, *(stored.burn for stored in self.dead)) + 1
-        condemned = state.condemned.edit(dict.fromkeys(fresh, epoch), salt=f"{epoch}-{secrets.token_hex(8)}")
-        return replace(state, epoch=epoch, condemned=condemned, garbage=self._garbage(state, epoch))
-
-    def _mark(self, state: State) -> None:
-        self._walk.state(state)
-        if self._keep_log:
-            for logged in self._repository.log.retained():
-                if logged.record.epoch < state.garbage.horizon:
-                    break
-                self._walk.state(self._repository.state_of(logged))
-        self.dead = {
-            stored: size
-            for stored, size in self._listed.items()
-            if stored.digest not in self._walk.needed or stored.burn < state.burn_of(stored.digest)
-        }
-        self._orphans = ()
-
-    def _garbage(self, state: State, epoch: int) -> Garbage:
-        """The totals, from which the next automatic collection counts."""
-        loosened = state.garbage.loosened
-        return Garbage(
-            loosened=loosened,
-            collected=_loosened_at_horizon(self._repository) if self._keep_log else loosened,
-            kept=sum(self._listed.values()) - sum(self.dead.values()),
-            horizon=state.garbage.horizon if self._keep_log else epoch,
-        )
-
-
-def _loosened_at_horizon(repository: Repository) -> int:
-    """What had been let go of by the oldest record that is retained."""
-    return repository.log.oldest().record.garbage.loosened

@@ -37,6 +37,7 @@ CONTENTS = {
     "5 MB": bytes(range(256)) * 20_480,
 }
 SHARP_EDGES = pytest.mark.parametrize("data", CONTENTS.values(), ids=CONTENTS)
+RESERVE = 100_000
 THREADS = 16
 ROUNDS = 20
 
@@ -359,6 +360,27 @@ class BackendContract:
         backend.confirm(KEY)
         assert _listing(backend) == [(KEY, 1)]
         assert backend.read(KEY) == b"x"
+
+    # The reserve.
+
+    def test_the_reserve_is_no_key_and_no_stage(self, backend: Backend) -> None:
+        backend.create(KEY, b"x")
+        assert not backend.release_reserve()
+        backend.keep_reserve(RESERVE)
+        backend.keep_reserve(RESERVE)
+        assert _listing(backend) == [(KEY, 1)]
+        assert backend.sweep_stages() == 0
+        held = backend.release_reserve(0.5)
+        assert backend.release_reserve() == held
+        assert not backend.release_reserve()
+        assert _listing(backend) == [(KEY, 1)]
+
+    def test_a_released_reserve_can_be_held_again(self, backend: Backend) -> None:
+        backend.create(KEY, b"x")
+        backend.keep_reserve(RESERVE)
+        held = backend.release_reserve()
+        backend.keep_reserve(RESERVE)
+        assert backend.release_reserve() == held
 
 
 def _race(backend: Backend, key: Key) -> list[bytes]:

@@ -113,12 +113,24 @@ def test_looking_at_a_folder_that_is_not_there_makes_nothing(backend, root):
     assert not root.exists()
 
 
-def test_a_link_to_a_file_is_read_and_listed(backend, root, tmp_path):
+def test_a_link_to_a_file_is_listed_and_not_followed(backend, root, tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"linked")
     root.mkdir()
     (root / "link").symlink_to(tmp_path / "elsewhere")
-    assert backend.read(Key("link")) == b"linked"
+    for look in (backend.read, backend.open, backend.size):
+        with pytest.raises(StorageError, match="link is a symbolic link"):
+            look(Key("link"))
     assert [key for key, _ in backend.list("")] == ["link"]
+
+
+def test_the_root_may_be_reached_through_links(backend, root, tmp_path):
+    backend.create(KEY, b"x")
+    (tmp_path / "way").symlink_to(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "way" / root.name)
+    linked = LocalBackend(tmp_path / "way" / "link")
+    linked.create(Key("objects/ab/other"), b"y")
+    assert linked.read(KEY) == b"x"
+    assert {key for key, _ in linked.list("objects/")} == {KEY, "objects/ab/other"}
 
 
 def test_a_circle_of_folders_does_not_trap_a_listing(backend, root):

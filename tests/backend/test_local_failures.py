@@ -86,8 +86,10 @@ def test_a_file_where_a_folder_of_the_key_should_be_is_named_and_nothing_is_left
 
 def test_a_folder_where_a_file_should_be_is_never_replaced(backend, root):
     backend.create(KEY, b"x")
-    with pytest.raises(KeyExistsError):
+    # No KeyExistsError: a writer would take that for another one's work, and try again for ever.
+    with pytest.raises(StorageError, match="is a directory") as caught:
         backend.create(Key("objects/ab"), b"y")
+    assert not isinstance(caught.value, KeyExistsError)
     with backend.stage() as stage, pytest.raises(StorageError, match=str(root / "objects" / "ab")) as caught:
         stage.publish(Key("objects/ab"), replace=True)
     assert caught.value.errno == errno.EISDIR
@@ -164,12 +166,10 @@ def test_a_write_that_finds_no_room_is_a_storage_error_and_leaves_nothing(root, 
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that can be opened and not read")
-def test_a_read_that_fails_is_a_storage_error_with_its_number(backend, root):
-    root.mkdir()
-    (root / "broken").symlink_to("/proc/self/mem")
+def test_a_read_that_fails_is_a_storage_error_with_its_number():
     with pytest.raises(StorageError, match="Input/output error") as caught:
-        backend.read(Key("broken"))
-    assert str(root / "broken") in str(caught.value)
+        LocalBackend(Path("/proc/self")).read(Key("mem"))
+    assert "/proc/self/mem" in str(caught.value)
     assert caught.value.errno == errno.EIO
 
 
