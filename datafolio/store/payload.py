@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeVar
@@ -136,16 +136,17 @@ class _Pump:
 class StoredPayload:
     """A payload of the store, to read.  Errors name the item that it belongs to."""
 
-    def __init__(self, objects: ObjectStore, digest: Digest, *, item: str, filename: str) -> None:
+    def __init__(self, objects: ObjectStore, digest: Digest, size: int, *, item: str, filename: str) -> None:
         self._objects = objects
         self._digest = digest
+        self._size = size
         self._item = item
         self._filename = filename
 
     def read(self) -> memoryview:
         """All of it, checked against its digest."""
         with self._naming_the_item():
-            return self._objects.view(self._digest)
+            return self._objects.view(self._digest, self._size)
 
     @contextlib.contextmanager
     def checking(self) -> Iterator[memoryview]:
@@ -155,7 +156,7 @@ class StoredPayload:
         was raised inside, so nothing that was made of them may be used before.
         """
         with self._naming_the_item():
-            data = self._objects.unchecked(self._digest)
+            data = self._objects.unchecked(self._digest, self._size)
             with ThreadPoolExecutor(1) as pool:
                 found = pool.submit(digest_of, data)
                 try:
@@ -166,7 +167,7 @@ class StoredPayload:
     def open(self) -> BinaryIO:
         """A file to read and seek in; what is read from it is not checked."""
         with self._naming_the_item():
-            return self._objects.open(self._digest)
+            return self._objects.open(self._digest, self._size)
 
     @contextlib.contextmanager
     def _naming_the_item(self) -> Iterator[None]:
@@ -174,6 +175,8 @@ class StoredPayload:
             yield
         except DamageError as error:
             raise type(error)(f"{self._item}: {error}") from error
+        except StorageError as error:
+            raise type(error)(f"{self._item}: {error}", error.errno) from error
 
     def path(self) -> Path:
         """A copy as an ordinary file, checked, which stays for as long as this process.
@@ -194,7 +197,7 @@ class StoredPayload:
         partial = target.with_name(f".{secrets.token_hex(8)}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self._naming_the_item(), self._objects.open(self._digest) as source, open(partial, "xb") as copy:
+            with self.open() as source, open(partial, "xb") as copy, self._naming_the_item():
                 self._copy(source, copy)
             partial.replace(target)
         except StorageError:
@@ -213,9 +216,14 @@ class StoredPayload:
         self._objects.require_digest(self._digest, hasher.digest(), hasher.size)
 
 
-@lru_cache(maxsize=1)
 def _copies() -> Path:
-    """A folder for copies that goes with the process that made it, and not with one forked from it."""
-    folder, owner = tempfile.mkdtemp(prefix="datafolio-"), os.getpid()
+    """A folder for copies that goes with this process."""
+    return _copies_of(os.getpid())
+
+
+@cache
+def _copies_of(owner: int) -> Path:
+    """The folder of one process: one forked from it, which may outlive it, makes its own, and removes no other."""
+    folder = tempfile.mkdtemp(prefix="datafolio-")
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     return Path(folder)
