@@ -1,0 +1,457 @@
+"""A folio from a stranger is data.
+
+Whatever it holds, a call works or raises a FolioError, soon, and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from datafolio import DataFolio
+from datafolio.backend import LocalBackend
+from datafolio.errors import DamageError, FolioError, FormatError, StorageError
+from datafolio.store.fsck import fsck
+from datafolio.store.names import safe_filename
+from tests.reliability import hostile
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs the files of a POSIX system")
+
+SECONDS = 20
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return hostile.make(tmp_path_factory.mktemp("original") / "folio")
+
+
+@pytest.fixture
+def folio(original, tmp_path):
+    return hostile.copy_of(original, tmp_path / "folio")
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """What belongs to somebody else, and looks like what a folio holds."""
+    folder = tmp_path / "outside"
+    for path in ("secret", "ab/" + "c" * 62, "000000000099", "0" * 16 + "-" + "1" * 16, "items.json"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("a secret")
+    return folder
+
+
+# In the place of files and folders.
+
+
+def _pipe(path, outside):
+    os.mkfifo(path)
+
+
+def _socket(path, outside):
+    with socket.socket(socket.AF_UNIX) as made, hostile.working_in(path.parent):
+        made.bind(path.name)
+
+
+def _directory(path, outside):
+    path.mkdir()
+
+
+def _link_to_a_file(path, outside):
+    path.symlink_to(outside / "secret")
+
+
+def _link_to_a_folder(path, outside):
+    path.symlink_to(outside)
+
+
+def _link_to_nothing(path, outside):
+    path.symlink_to(outside / "missing" / "file")
+
+
+def _link_to_itself(path, outside):
+    path.symlink_to(path)
+
+
+def _link_to_a_device(path, outside):
+    path.symlink_to("/dev/zero")
+
+
+def _hard_link(path, outside):
+    os.link(outside / "secret", path)
+
+
+def _huge_file(path, outside):
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)
+
+
+KINDS = {
+    function.__name__.strip("_"): function
+    for function in (
+        *(_pipe, _socket, _directory, _link_to_a_file, _link_to_a_folder),
+        *(_link_to_nothing, _link_to_itself, _link_to_a_device, _hard_link, _huge_file),
+    )
+}
+
+PLACES = {
+    "folio.json": lambda root: root / "folio.json",
+    "the newest record": hostile.newest_record,
+    "the next record": lambda root: root / "log" / f"{int(hostile.newest_record(root).name) + 1:012d}",
+    "an older record": lambda root: root / "log" / "000000000002",
+    "the marker": lambda root: root / "log" / "newest",
+    "a node": lambda root: next(
+        hostile.object_path(root, digest)
+        for digest in hostile.digests_in(json.loads(hostile.newest_record(root).read_bytes())["items"])
+        if digest in hostile.structured_objects(root)
+    ),
+    "a payload": lambda root: hostile.object_path(root, DataFolio.open(root).get_item_info("item 3")["digest"]),
+    "a folder of objects": lambda root: (
+        hostile.object_path(root, DataFolio.open(root).get_item_info("item 3")["digest"]).parent
+    ),
+    **{name: lambda root, name=name: root / name for name in ("log", "objects", "condemned", "tmp", "lost+found")},
+    **{name: lambda root, name=name: root / name for name in ("items.json", "snapshots.json", "README.md")},
+}
+
+
+#: A third of all pairs, with each kind and each place in several; the long form tries all.
+PAIRS = [
+    (kind, place)
+    for number, kind in enumerate(KINDS)
+    for other, place in enumerate(PLACES)
+    if hostile.LONG or (number + other) % 3 == 0
+]
+
+
+@pytest.mark.parametrize(("kind", "place"), PAIRS)
+def test_what_is_no_ordinary_file_or_folder_is_an_error_and_nothing_outside_is_read_or_written(
+    kind, place, folio, outside
+):
+    path = PLACES[place](folio)
+    hostile.remove(path)
+    KINDS[kind](path, outside)
+    before = hostile.snapshot_of_files(outside)
+    with hostile.time_limit(SECONDS):
+        outcomes = hostile.use(folio)
+    assert hostile.snapshot_of_files(outside) == before
+    assert "a secret" not in repr([value for value in outcomes.values() if not isinstance(value, FolioError)])
+    assert "fsck" in outcomes
+
+
+@pytest.mark.parametrize(
+    "kind", ["pipe", "socket", "directory", "link_to_a_file", "link_to_itself", "link_to_a_device"]
+)
+def test_what_takes_the_next_records_place_ends_a_commit(kind, folio, outside):
+    """A writer that took it for another one's record would try again for ever."""
+    opened = DataFolio(folio)
+    KINDS[kind](PLACES["the next record"](folio), outside)
+    with hostile.time_limit(SECONDS), pytest.raises(StorageError, match="is a "):
+        opened.add_json("new", 1)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link_to_a_file", "link_to_itself", "hard_link", "huge_file"])
+def test_adding_the_same_content_again_puts_an_ordinary_file_in_its_place(kind, folio, outside):
+    path = PLACES["a payload"](folio)
+    path.unlink()
+    KINDS[kind](path, outside)
+    opened = DataFolio(folio)
+    with hostile.time_limit(SECONDS), pytest.raises((DamageError, StorageError), match="item 3"):
+        opened.get_json("item 3")
+    if kind == "huge_file":
+        return  # to find out that it is the wrong one takes as long as reading it
+    opened.add_json("item 3 again", {"number": 3})
+    assert opened.get_json("item 3") == {"number": 3}
+    assert (outside / "secret").read_text() == "a secret"
+    assert fsck(LocalBackend(folio)).is_sound
+
+
+def test_a_folder_deeper_than_pythons_stack_is_listed(folio):
+    with hostile.working_in(folio / "objects"):
+        for _ in range(1500):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("f").touch()
+    with hostile.time_limit(SECONDS):
+        assert fsck(LocalBackend(folio)).findings != ()
+
+
+# Sizes.
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+from pathlib import Path
+from tests.reliability import hostile
+for name, outcome in hostile.use(Path(sys.argv[1])).items():
+    print(name, "FAILED" if isinstance(outcome, Exception) else "worked")
+"""
+
+
+def use_in_little_memory(root):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, root],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits that the system keeps")
+@pytest.mark.parametrize("place", ["the newest record", "a node", "a payload", "folio.json", "the marker"])
+def test_a_file_of_a_terabyte_is_never_held_in_memory(place, folio):
+    path = PLACES[place](folio)
+    hostile.overwrite(path, b"")
+    os.truncate(path, 1 << 40)
+    outcomes = use_in_little_memory(folio)
+    assert "FAILED" in outcomes.values() or place == "the marker"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits that the system keeps")
+def test_a_map_that_leads_to_one_node_again_and_again_is_refused(folio):
+    """Six levels of 256 refs to one and the same node would be 256**6 leaves."""
+    node = next(document for document in hostile.structured_objects(folio).values() if document.get("entries"))
+    name = next(iter(node["entries"]))
+    node = {"kind": "node", "entries": {name: node["entries"][name]}}
+    for level in range(1, 7):
+        digest = hostile.put_object(folio, hostile.compact(node))
+        weight = len(node.get("refs") or node["entries"])
+        refs = [[f"{number:08b}", weight, 256 ** (level - 1), digest] for number in range(256)]
+        node = {"kind": "node", "level": level, "refs": refs}
+    hostile.change_record(folio, lambda record: record.update(items=node))
+    outcomes = use_in_little_memory(folio)
+    assert outcomes["items"] == outcomes["diff"] == outcomes["audit"] == outcomes["restore"] == "FAILED"
+
+
+def root_of(folio):
+    return json.loads(hostile.newest_record(folio).read_bytes())["items"]
+
+
+def _levels(folio, root):
+    root["level"] = 10**15
+
+
+def _level_of_a_leaf(folio, root):
+    root["level"] += 1
+
+
+def _negative(folio, root):
+    root["refs"][0][2] = -1
+
+
+def _lying_count(folio, root):
+    root["refs"][0][2] += 10**9
+
+
+def _lying_weight(folio, root):
+    root["refs"][0][1] += 1
+    root["refs"][0][2] += 1
+
+
+def _overlapping(folio, root):
+    root["refs"][1] = root["refs"][0]
+
+
+def _out_of_order(folio, root):
+    root["refs"].reverse()
+
+
+def _long_prefix(folio, root):
+    root["refs"][-1][0] = "1" * 257
+
+
+def _no_prefix(folio, root):
+    root["refs"][0][0] = "0x"
+
+
+def _entries_on_top(folio, root):
+    root["entries"] = {"item 1": {}}
+
+
+def _swapped_regions(folio, root):
+    first, last = root["refs"][0], root["refs"][-1]
+    first[1:], last[1:] = last[1:], first[1:]
+
+
+def _too_many_refs(folio, root):
+    root["refs"] = [[f"{number:09b}", 1, 1, "a" * 64] for number in range(300)]
+
+
+LIES = {
+    function.__name__.strip("_"): function
+    for function in (
+        *(_levels, _level_of_a_leaf, _negative, _lying_count, _lying_weight, _overlapping, _out_of_order),
+        *(_long_prefix, _no_prefix, _entries_on_top, _swapped_regions, _too_many_refs),
+    )
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_map_whose_nodes_lie_is_refused_and_found(lie, folio):
+    root = root_of(folio)
+    assert len(root["refs"]) > 1
+    LIES[lie](folio, root)
+    hostile.change_record(folio, lambda record: record.update(items=root))
+    with hostile.time_limit(SECONDS):
+        report = fsck(LocalBackend(folio))
+        with pytest.raises(FormatError):
+            DataFolio.open(folio, read_only=True).list_items()
+    assert {finding.id for finding in report.findings} & {"record-damaged", "object-misread"}
+
+
+@pytest.mark.parametrize("depth", [150, 900, 100_000])
+def test_json_that_is_nested_deep_is_refused(depth, folio):
+    def nest(record):
+        record["metadata"] = {"deep": "DEEP"}
+        record["operation"] = "nest"
+
+    hostile.change_record(folio, nest)
+    text = hostile.newest_record(folio).read_bytes().rpartition(b',"check"')[0]
+    text = text.replace(b'"DEEP"', b"[" * depth + b"]" * depth)
+    hostile.overwrite(hostile.newest_record(folio), hostile.sealed(text + b"}"))
+    with hostile.time_limit(SECONDS), pytest.raises(FormatError, match=r"nested|understood"):
+        dict(DataFolio.open(folio, read_only=True).metadata)
+    with hostile.time_limit(SECONDS):
+        hostile.use(folio)
+
+
+# Names.
+
+NAMES = [
+    *("", ".", "..", "/", "../../x", "/etc/passwd", "a/b", "a\\b", "C:\\x", "con", "CON.txt", "aux ", "nul", "com¹"),
+    *("a\0b", "\x1b[31mred\x07", "line\nbreak", "\u202eback", ".hidden", "x" * 100_000, "trailing.", "trailing ", "~"),
+]
+SUFFIXES = ["", ".", "..", "/..", "/../../x", ".txt/../../x", "\0", "\x1b", ".json", "n", " ", "é" * 300, "/"]
+
+
+def test_a_name_from_a_folio_makes_a_file_in_the_folder_asked_for_and_nowhere_else(folio):
+    entry = {**DataFolio.open(folio).get_item_info("item 1"), "type_version": 1, "generation": 0, "facts": {}}
+    entry = {key: value for key, value in entry.items() if key not in {"name", "filename", "kind"}}
+    entries = {}
+    for number, suffix in enumerate(SUFFIXES):
+        entries.update({name: {**entry, "suffix": suffix} for name in NAMES[number::3]})
+        node = {"kind": "node", "entries": dict(sorted(entries.items()))}
+    tree = hostile.put_object(folio, hostile.compact(node))
+    hostile.change_record(folio, lambda record: record.update(items=node))
+    snapshots = hostile.structured_objects(folio)
+    snapshot = next({**document, "tree": tree, "name": "v1"} for document in snapshots.values() if "tags" in document)
+    digest = hostile.put_object(folio, hostile.compact(snapshot))
+    ref = {"digest": digest, "number": 1, "snapshot": None, "item_versions": None}
+    hostile.change_record(folio, lambda record: record.update(snapshots={"kind": "node", "entries": {"v1": ref}}))
+    with hostile.time_limit(SECONDS):
+        outcomes = hostile.use(folio)
+    files = outcomes["export"]
+    assert len({file.name.casefold() for file in files}) == len(files) == len(entries) + 1
+    shown = outcomes["describe"] + "".join(outcomes["repr"][:2])
+    assert {character for character in shown if not character.isprintable()} <= {"\n"}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES, ids=lambda text: ascii(text)[:20])
+def test_a_file_name_is_one_name_that_means_nothing_to_any_system(suffix):
+    for name in NAMES:
+        made = safe_filename(name, suffix)
+        assert made
+        assert not set(made) & set('/\\:*?"<>|\0')
+        assert made.isprintable()
+        assert made[0] != "."
+        assert made[-1] not in ". "
+        assert len(made.encode()) < 255
+        assert made.partition(".")[0].rstrip(" ").lower() not in {"con", "prn", "aux", "nul", "com1", "com¹"}
+
+
+def test_thousands_of_names_that_differ_only_in_case_are_told_apart(tmp_path):
+    folio = DataFolio(tmp_path / "folio")
+    names = [
+        "".join(c.upper() if number >> i & 1 else c for i, c in enumerate("abcdefghijkl")) for number in range(3000)
+    ]
+    with folio.batch():
+        for name in names:
+            folio.add_json(name, 1)
+    folio.create_snapshot("v1", capture_git=False, capture_environment=False)
+    with hostile.time_limit(SECONDS):
+        files = folio.export_snapshot("v1", tmp_path / "out")
+    assert len({file.name.casefold() for file in files}) == len(names) + 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda folio, long: folio.get_json(long),
+        lambda folio, long: folio.add_json(long, 1),
+        lambda folio, long: folio.create_snapshot(long),
+        lambda folio, long: folio.get_snapshot(long),
+        lambda folio, long: folio.create_snapshot("s", tags=[long]),
+        lambda folio, long: DataFolio.open(f"x://{long}"),
+        lambda folio, long: DataFolio.open(long + "\0"),
+    ],
+)
+def test_an_error_does_not_repeat_a_text_of_ten_thousand_characters(call, folio):
+    with pytest.raises(FolioError) as caught:
+        call(DataFolio(folio), "long" * 2500)
+    assert len(str(caught.value)) < 600
+
+
+# Anything at all.
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([-1, 0, 1, 2**53, 2**63, 10**30])
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["", "..", "a" * 64, "\x1b[0m", "$float", "0", "node", "v1", "item 1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def paths_in(value, path=()):
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from paths_in(part, (*path, key))
+
+
+def changed(document, path, new):
+    """`document` with something else at `path`, or without it."""
+    if not path:
+        return new
+    copy = document.copy()
+    if new is hostile:  # stands for nothing
+        del copy[path[0]]
+        return copy if len(path) == 1 else changed(document, path[:1], changed(document[path[0]], path[1:], new))
+    copy[path[0]] = changed(document[path[0]], path[1:], new)
+    return copy
+
+
+@settings(max_examples=2000 if hostile.LONG else 40, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_folio_that_is_consistent_and_wrong_gives_values_or_folio_errors(original, data):
+    with tempfile.TemporaryDirectory() as folder:
+        root = hostile.copy_of(original, Path(folder) / "folio")
+        for _ in range(data.draw(st.integers(1, 3))):
+            record = json.loads(hostile.newest_record(root).read_bytes())
+            objects = {None: record, **hostile.structured_objects(root)}
+            digest = data.draw(st.sampled_from(sorted(objects, key=str)))
+            path = data.draw(st.sampled_from(list(paths_in(objects[digest]))[1:]))
+            document = changed(objects[digest], path, data.draw(json_values | st.just(hostile)))
+            if digest is None:
+                hostile.write_record(root, document)
+            else:
+                hostile.change_object(root, digest, document)
+        with hostile.time_limit(SECONDS):
+            hostile.use(root)
