@@ -12,7 +12,8 @@ code of the ``datafolio`` command.
     ├── NotFoundError                 3  look for another name  (LookupError)
     │   ├── FolioNotFoundError           no folio at that path  (FileNotFoundError)
     │   ├── ItemNotFoundError            (KeyError)
-    │   └── SnapshotNotFoundError        (KeyError)
+    │   ├── SnapshotNotFoundError        (KeyError)
+    │   └── NotKeptError                 what an undo would go back to is not in the folio any more
     ├── ExistsError                   4  choose another name, or say that it may be replaced
     │   ├── ItemExistsError              (ValueError)
     │   ├── SnapshotExistsError          (ValueError)
@@ -25,7 +26,8 @@ code of the ``datafolio`` command.
     ├── DamageError                   6  run ``datafolio fsck``
     │   ├── CorruptObjectError           bytes that are not what their name says
     │   ├── MissingObjectError           (LookupError)
-    │   └── FormatError                  a file of the folio that this version can't read
+    │   └── FormatError                  a file of the folio that can't be understood
+    │       └── NewerFormatError         it was written by a newer datafolio
     ├── StorageError                  7  look at the disk       (OSError)
     │   ├── KeyExistsError               (FileExistsError)
     │   └── KeyMissingError              (FileNotFoundError)
@@ -55,7 +57,9 @@ __all__ = [
     "KeyMissingError",
     "MissingDependencyError",
     "MissingObjectError",
+    "NewerFormatError",
     "NotFoundError",
+    "NotKeptError",
     "ReadOnlyError",
     "RefusedError",
     "SnapshotExistsError",
@@ -113,6 +117,10 @@ class ItemNotFoundError(NotFoundError, KeyError):
 
 class SnapshotNotFoundError(NotFoundError, KeyError):
     """The folio has no snapshot of that name."""
+
+
+class NotKeptError(NotFoundError):
+    """What an undo would go back to is not there: the log is shorter, or a collection freed what it needs."""
 
 
 class ExistsError(FolioError):
@@ -175,7 +183,11 @@ class MissingObjectError(DamageError, LookupError):
 
 
 class FormatError(DamageError):
-    """A file of the folio can't be understood: damaged, or written by a newer datafolio."""
+    """A file of the folio can't be understood."""
+
+
+class NewerFormatError(FormatError):
+    """A file of the folio was written by a newer datafolio; install that."""
 
 
 class StorageError(FolioError, OSError):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["format_size", "printable"]
+import reprlib
+
+__all__ = ["format_size", "printable", "quoted"]
 
 _STEP = 1000
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 80
 
 
 def format_size(size: float) -> str:
@@ -16,6 +21,11 @@ def format_size(size: float) -> str:
         if size < _STEP:
             return f"{size:.1f} {unit}"
     return f"{size / _STEP:.1f} TB"
+
+
+def quoted(value: object) -> str:
+    """`repr`, with the middle left out of what is long: for messages, which people have to read."""
+    return _repr.repr(value)
 
 
 def printable(text: str) -> str:

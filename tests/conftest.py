@@ -14,9 +14,10 @@ settings.load_profile("default")
 
 @pytest.fixture
 def staged():
-    """The names of what is staged in a folder; the locks of those who may stage something aside."""
+    """The names of what is staged in a folder; the locks of those who may stage something, and the reserve, aside."""
 
     def staged(folder):
-        return sorted(name for name in os.listdir(folder / "tmp") if not name.endswith(".lock"))
+        names = os.listdir(folder / "tmp")
+        return sorted(name for name in names if not name.endswith(".lock") and not name.startswith("reserve-"))
 
     return staged

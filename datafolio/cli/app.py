@@ -11,9 +11,11 @@ import typer
 
 from datafolio._version import __version__
 from datafolio.cli import snapshot
+from datafolio.cli.audit import audit
 from datafolio.cli.check import fsck
 from datafolio.cli.collect import gc
 from datafolio.cli.difference import difference_lines
+from datafolio.cli.history import log, undo
 from datafolio.cli.output import difference_document, emit, folio_document, text_of
 from datafolio.cli.render import count, fields, format_time, line, show
 from datafolio.cli.session import Json, find_target, reading, target_of
@@ -167,7 +169,9 @@ def _add(to: typer.Typer, commands: Mapping[str, Callable[..., None]], *, hidden
         to.command(name, hidden=hidden)(command)
 
 
-_add(app, {"init": init, "describe": describe, "status": status, "fsck": fsck})
+_add(
+    app, {"init": init, "describe": describe, "status": status, "log": log, "undo": undo, "fsck": fsck, "audit": audit}
+)
 _add(
     snapshot_app,
     {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from datafolio.cli.output import collection_document, emit
-from datafolio.cli.render import count, show, table
+from datafolio.cli.render import count, progress_bar, show, table
 from datafolio.cli.session import Json, Yes, reading, writing
 from datafolio.cli.terminal import confirm
 from datafolio.porcelain.folio import DataFolio
@@ -24,7 +24,8 @@ __all__ = ["collection_of", "collection_table", "collection_words", "gc"]
 
 def collection_of(folio: DataFolio, *, dry_run: bool = False) -> Collection:
     """Collect; with `dry_run`, only say what that would free."""
-    return collect(open_folio(folio.path), dry_run=dry_run)
+    with progress_bar("marking" if dry_run else "collecting") as progress:
+        return collect(open_folio(folio.path), dry_run=dry_run, progress=progress)
 
 
 def gc(

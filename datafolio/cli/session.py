@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ import typer
 
 from datafolio.errors import FolioError, FolioNotFoundError, UsageError
 from datafolio.porcelain.folio import DataFolio
+from datafolio.store.gc import DUE_SHARE
 
 __all__ = [
     "BaseSnapshot",
@@ -27,6 +29,7 @@ __all__ = [
     "writing",
 ]
 
+_SHARE = re.compile(r"\d{1,6}(\.\d*)?|\.\d+", re.ASCII)
 _TRUST = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -38,11 +41,13 @@ class Target:
     named_by: Literal["--folio", "DATAFOLIO_PATH", "the current directory"]
     #: Whether items that run code when they are read may be read.
     trust: bool
+    #: After what share of garbage collections come by themselves; None for never.
+    auto_gc: float | None
 
     def open(self, *, read_only: bool) -> DataFolio:
         """Raises FolioNotFoundError, and makes nothing, where there is none."""
         try:
-            return DataFolio.open(self.path, read_only=read_only, trust=self.trust)
+            return DataFolio.open(self.path, read_only=read_only, trust=self.trust, auto_gc=self.auto_gc)
         except FolioNotFoundError as error:
             raise self.explained(error) from error
 
@@ -57,14 +62,28 @@ class Target:
 
 def find_target(folio: str | None, environment: Mapping[str, str]) -> Target:
     """The option's folio, else that of DATAFOLIO_PATH, else the current directory's."""
+    settings = _trust_in(environment), _auto_gc_in(environment)
+    if folio is not None:
+        return Target(folio, "--folio", *settings)
+    if named := environment.get("DATAFOLIO_PATH"):
+        return Target(named, "DATAFOLIO_PATH", *settings)
+    return Target(os.curdir, "the current directory", *settings)
+
+
+def _trust_in(environment: Mapping[str, str]) -> bool:
     word = environment.get("DATAFOLIO_TRUST", "").strip().lower()
     if word not in _TRUST:
         raise UsageError(f"DATAFOLIO_TRUST is {word!r}; set it to 0 or 1")
-    if folio is not None:
-        return Target(folio, "--folio", _TRUST[word])
-    if named := environment.get("DATAFOLIO_PATH"):
-        return Target(named, "DATAFOLIO_PATH", _TRUST[word])
-    return Target(os.curdir, "the current directory", _TRUST[word])
+    return _TRUST[word]
+
+
+def _auto_gc_in(environment: Mapping[str, str]) -> float | None:
+    word = environment.get("DATAFOLIO_AUTO_GC", "").strip().lower()
+    if word in ("", "off"):
+        return None if word else DUE_SHARE
+    if not _SHARE.fullmatch(word):
+        raise UsageError(f"DATAFOLIO_AUTO_GC is {word!r}; set it to a share, such as {DUE_SHARE}, or to off")
+    return float(word)
 
 
 def target_of(context: typer.Context) -> Target:

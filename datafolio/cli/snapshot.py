@@ -215,8 +215,8 @@ def restore(context: typer.Context, name: SnapshotName, yes: Yes = False, as_jso
     """Go back to a snapshot.
 
     Its items and metadata become the folio's own again; all snapshots stay as they are.  What the
-    folio holds now and no snapshot holds is no longer in it afterwards.  On a terminal it says what
-    changes, and asks first.
+    folio holds now and no snapshot holds is no longer in it afterwards, until `datafolio undo`.  On a
+    terminal it says what changes, and asks first.
 
     Example: datafolio snapshot restore v1.0
     """

@@ -8,6 +8,7 @@ from typing import Any
 
 from datafolio.errors import InvalidNameError, ItemNotFoundError
 from datafolio.porcelain.reader import ItemReader
+from datafolio.text import printable
 
 __all__ = ["DataAccessor", "Item"]
 
@@ -63,7 +64,7 @@ class Item:
 
     def __repr__(self) -> str:
         info = self._reader.get_item_info(self.name)
-        return f"<{info['type']} {self.name!r} version {info['version']}, {info['size']} bytes>"
+        return f"<{printable(info['type'])} {self.name!r} version {info['version']}, {info['size']} bytes>"
 
     def _info(self, key: str) -> Any:
         return self._reader.get_item_info(self.name)[key]
@@ -106,4 +107,4 @@ class DataAccessor:
         return self._reader.items
 
     def __repr__(self) -> str:
-        return f"<data: {', '.join(self._reader.items) or 'no items'}>"
+        return f"<data: {printable(', '.join(self._reader.items)) or 'no items'}>"

@@ -6,25 +6,44 @@ Every read of the porcelain goes through `Binding.view`, and every write through
 from __future__ import annotations
 
 import contextlib
+import math
+import os
+import shlex
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from datafolio.backend import Key, Stage
+from datafolio.backend import Key, Stage, is_full
 from datafolio.digest import Digest
-from datafolio.errors import DamageError, ReadOnlyError, SnapshotNotFoundError, StorageError, UsageError
+from datafolio.errors import (
+    DamageError,
+    FolioNotFoundError,
+    ReadOnlyError,
+    SnapshotNotFoundError,
+    StorageError,
+    UsageError,
+)
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
-from datafolio.store.gc import collect_if_due
+from datafolio.store.gc import DUE_SHARE, collect_if_due
 from datafolio.store.objects import ObjectStore, Source
 from datafolio.store.payload import IncomingPayload
-from datafolio.store.repository import Repository
+from datafolio.store.repository import DELETING, Repository
 from datafolio.store.state import State
 from datafolio.store.views import write_views
 
-__all__ = ["Binding"]
+__all__ = ["Binding", "check_auto_gc"]
 
 T = TypeVar("T")
+
+
+def check_auto_gc(share: object) -> float | None:
+    """The share of garbage after which collections come by themselves, or None for never; else UsageError."""
+    if share is None:
+        return None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < math.inf:
+        raise UsageError(f"auto_gc is a share of what the folio holds, such as {DUE_SHARE}, or None, not {share!r}")
+    return float(share)
 
 
 class PinnedSnapshot(NamedTuple):
@@ -43,17 +62,19 @@ class Binding:
         *,
         read_only: bool,
         trust: bool,
+        auto_gc: float | None = DUE_SHARE,
         snapshot: PinnedSnapshot | None = None,
         batches: threading.local | None = None,
     ) -> None:
         self.repository = repository
         self.read_only = read_only or snapshot is not None
         self.trust = trust
+        self.auto_gc = auto_gc
         self._pinned = snapshot
         # Shared with the bindings to snapshots that are made of this one: they may be the batch's own.
         self._batches = threading.local() if batches is None else batches
-        self._dirty = threading.Event()
-        weakref.finalize(self, _finish, repository, self._dirty)
+        self._work = _Work()
+        weakref.finalize(self, _finish, repository, self._work)
 
     @property
     def location(self) -> str:
@@ -68,7 +89,14 @@ class Binding:
     def at_snapshot(self, name: str) -> Binding:
         """A binding to one snapshot of the same folio.  Raises SnapshotNotFoundError."""
         pinned = PinnedSnapshot(name, self.folio_view(lambda state: require_snapshot(state, name)).digest)
-        return Binding(self.repository, read_only=True, trust=self.trust, snapshot=pinned, batches=self._batches)
+        return Binding(
+            self.repository,
+            read_only=True,
+            trust=self.trust,
+            auto_gc=self.auto_gc,
+            snapshot=pinned,
+            batches=self._batches,
+        )
 
     def view(self, read: Callable[[State], T]) -> T:
         """What `read` makes of the state this handle shows, looked up afresh."""
@@ -103,24 +131,54 @@ class Binding:
     def incoming(self) -> Iterator[IncomingPayload]:
         """A new payload to write to, staged until the end of the block, or of the batch if one is under way."""
         self.require_writable()
-        payload = self.repository.incoming()
         batch = self._batch
-        if batch is None:
-            with payload:
-                yield payload
-        else:
-            yield batch.stages.enter_context(payload)
+        with self._telling_how_to_make_room(), contextlib.ExitStack() as stages:
+            yield stages.enter_context(self.repository.incoming())
+            if batch is not None:
+                batch.stages.push(stages.pop_all())
 
-    def commit(self, operation: str, change: Change, payloads: Mapping[Digest, Source] | None = None) -> None:
-        """Make `change` durable with the payloads it needs; inside a batch, when that ends."""
+    def commit(
+        self,
+        operation: str,
+        change: Change,
+        payloads: Mapping[Digest, Source] | None = None,
+        *,
+        lets_go: bool = False,
+    ) -> None:
+        """Make `change` durable with the payloads it needs; inside a batch, when that ends.
+
+        One that `lets_go` of something, and adds nothing, works on a full disk too.
+        """
         self.require_writable()
         batch = self._batch
         if batch is not None:
-            batch.add(operation, change, payloads or {})
+            with self._telling_how_to_make_room():
+                batch.add(operation, change, payloads or {}, lets_go=lets_go)
             return
-        self.repository.commit(operation, change, payloads)
-        self._dirty.set()
-        _collect_if_due(self.repository)
+        with self._telling_how_to_make_room():
+            self.repository.commit(operation, change, payloads, reserve=DELETING if lets_go else 0)
+        self._work.was_done = True
+        self._collect_if_due()
+
+    @contextlib.contextmanager
+    def _telling_how_to_make_room(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageError as error:
+            hint = f"`datafolio --folio {shlex.quote(self.location)} snapshot gc`"
+            if not is_full(error) or hint in str(error):
+                raise
+            raise StorageError(
+                f"{error}; nothing was changed; {hint} makes room if there is anything that nothing needs",
+                error.errno,
+            ) from error
+
+    def _collect_if_due(self) -> None:
+        if self.auto_gc is None:
+            return
+        # What was committed is durable whether or not there is garbage that can be told from the rest.
+        with contextlib.suppress(StorageError, DamageError, FolioNotFoundError):
+            collect_if_due(self.repository, self.auto_gc)
 
     def refresh_views(self) -> None:
         """Bring the files for people up to date, if it is time; outside a batch."""
@@ -131,7 +189,8 @@ class Binding:
     def batch(self) -> Iterator[None]:
         """Collect this thread's changes and commit them as one; on an exception, none.
 
-        Inner batches join in; one that raises is taken back by itself.
+        Inner batches join in; one that raises is taken back by itself.  In a process forked inside,
+        every use of the batch raises UsageError, and so does its end.
         """
         self.require_writable()
         if self._batch is not None:
@@ -144,10 +203,16 @@ class Binding:
                 yield
             finally:
                 self._batches.current = None
+                if not batch.is_own():
+                    stages.pop_all()  # the staged files are those of the process that began it
+            batch.require_own()
             if batch.operations:
-                self.repository.commit(batch.words(), batch.apply, batch.payloads, batch.stored)
-                self._dirty.set()
-        _collect_if_due(self.repository)
+                with self._telling_how_to_make_room():
+                    self.repository.commit(
+                        batch.words(), batch.apply, batch.payloads, batch.stored, reserve=batch.reserve()
+                    )
+                self._work.was_done = True
+        self._collect_if_due()
 
     def refuse_in_batch(self, what: str) -> None:
         """Raise UsageError if a batch is under way."""
@@ -156,7 +221,10 @@ class Binding:
 
     @property
     def _batch(self) -> _Batch | None:
-        return getattr(self._batches, "current", None)
+        batch: _Batch | None = getattr(self._batches, "current", None)
+        if batch is not None:
+            batch.require_own()
+        return batch
 
 
 class _Batch:
@@ -164,14 +232,28 @@ class _Batch:
 
     def __init__(self, repository: Repository, stages: contextlib.ExitStack) -> None:
         self._repository = repository
+        self._process = os.getpid()
         self.stages = stages
         self._changes: list[Change] = []
         self.state = repository.tip().state
         self.operations: list[str] = []
+        self._lets_go: list[bool] = []
         self.payloads: dict[Digest, Source] = {}
         self.stored: set[Key] = set()
 
-    def add(self, operation: str, change: Change, payloads: Mapping[Digest, Source]) -> None:
+    def is_own(self) -> bool:
+        """Whether this process began the batch, and was not forked from one that did."""
+        return self._process == os.getpid()
+
+    def require_own(self) -> None:
+        """Raise UsageError unless this process began the batch."""
+        if not self.is_own():
+            raise UsageError(
+                f"this batch belongs to process {self._process}, which began it and forked this one inside it, and "
+                f"nothing of it is committed here; fork before the batch, or use the folio here after the batch's block"
+            )
+
+    def add(self, operation: str, change: Change, payloads: Mapping[Digest, Source], *, lets_go: bool) -> None:
         state = change(self.state)
         # Stored at once, so that the batch can read what is in it.  It stays staged as well: a
         # collection that knows nothing of the batch may come before its end.
@@ -182,6 +264,7 @@ class _Batch:
         self.payloads |= payloads
         self._changes.append(change)
         self.operations.append(operation)
+        self._lets_go.append(lets_go)
         self.state = state
 
     @contextlib.contextmanager
@@ -192,7 +275,7 @@ class _Batch:
             yield
         except BaseException:
             self.state = state
-            del self._changes[count:], self.operations[count:]
+            del self._changes[count:], self.operations[count:], self._lets_go[count:]
             raise
 
     def apply(self, state: State) -> State:
@@ -200,24 +283,28 @@ class _Batch:
             state = change(state)
         return state
 
+    def reserve(self) -> float:
+        """The share of the reserve that its commit may take."""
+        return DELETING if all(self._lets_go) else 0
+
     def words(self) -> str:
         shown = "; ".join(self.operations[:3])
         more = len(self.operations) - 3
         return shown if more <= 0 else f"{shown}; and {more} more"
 
 
-def _finish(repository: Repository, dirty: threading.Event) -> None:
-    if dirty.is_set():
+class _Work:
+    """Whether anything was written.  No Event: its lock could be held when the process is forked."""
+
+    was_done = False
+
+
+def _finish(repository: Repository, work: _Work) -> None:
+    if work.was_done:
         _write_views(repository, last_chance=True)
-
-
-def _collect_if_due(repository: Repository) -> None:
-    # What was committed is durable whether or not there is garbage that can be told from the rest.
-    with contextlib.suppress(StorageError, DamageError):
-        collect_if_due(repository)
 
 
 def _write_views(repository: Repository, *, last_chance: bool) -> None:
     # What was committed is durable whether or not the copies for people can be written too.
-    with contextlib.suppress(StorageError, DamageError):
+    with contextlib.suppress(StorageError, DamageError, FolioNotFoundError):
         write_views(repository, last_chance=last_chance)

@@ -9,7 +9,7 @@ import msgspec
 from datafolio.canonical import pack
 from datafolio.store.state import State, unpack_metadata
 
-__all__ = ["compare"]
+__all__ = ["compare", "metadata_changes"]
 
 _MISSING = object()
 
@@ -35,11 +35,16 @@ def compare(old: State, new: State) -> dict[str, Any]:
         "removed_items": removed,
         "modified_items": modified,
         "shared_items": sorted(set(old.items.names()).difference(removed, modified)),
-        "metadata_changes": _metadata_changes(unpack_metadata(old.metadata), unpack_metadata(new.metadata)),
+        "metadata_changes": metadata_changes(old, new),
     }
 
 
-def _metadata_changes(old: dict[Any, Any], new: dict[Any, Any]) -> dict[Any, tuple[Any, Any]]:
+def metadata_changes(old: State, new: State) -> dict[Any, tuple[Any, Any]]:
+    """Each key of the metadata that differs, with its values ``(old, new)``; None for a key that is not there."""
+    return _changed_values(unpack_metadata(old.metadata), unpack_metadata(new.metadata))
+
+
+def _changed_values(old: dict[Any, Any], new: dict[Any, Any]) -> dict[Any, tuple[Any, Any]]:
     keys = [*old, *(key for key in new if key not in old)]
     return {
         key: (old.get(key), new.get(key)) for key in keys if not _same(old.get(key, _MISSING), new.get(key, _MISSING))

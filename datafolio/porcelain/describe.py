@@ -52,7 +52,7 @@ def describe(state: State, title: str) -> Description:
         if names:
             lines += [
                 "",
-                f"{plural} ({len(names)})",
+                f"{printable(plural)} ({len(names)})",
                 *(_item_line(name, entries[name]) for name in names[:_MOST_SHOWN]),
             ]
             lines += [f"  ... and {len(names) - _MOST_SHOWN} more"] if len(names) > _MOST_SHOWN else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,7 @@ def export_snapshot(repository: Repository, state: State, name: str, directory: 
     written: list[Path] = []
     try:
         for item, entry in items:
-            payload = repository.payload(
-                entry.digest, item=f"item {item!r} version {entry.version}", filename=names[item]
-            )
+            payload = repository.payload(entry, item=f"item {item!r} version {entry.version}", filename=names[item])
             written.append(payload.copy_to(directory / names[item]))
         written.append(_write(directory / MANIFEST, manifest))
     except BaseException:
@@ -63,18 +62,24 @@ def _make_empty(directory: Path) -> None:
 
 
 def _distinct_names(items: list[tuple[str, Entry]]) -> dict[str, str]:
-    """A file name for each item, no two alike even where case does not count."""
-    taken = {MANIFEST.casefold()}
+    """A file name for each item, no two alike even where case or the form of accents does not count."""
+    taken = {_folded(MANIFEST)}
+    # A stranger may have thousands of names that are alike, so each search goes on where the last one ended.
+    attempts: dict[str, int] = {}
     names: dict[str, str] = {}
     for item, entry in items:
-        base = candidate = Path(filename(item, entry))
-        attempt = 1
-        while candidate.name.casefold() in taken:
-            attempt += 1
-            candidate = base.with_name(f"{base.stem}~{attempt}{base.suffix}")
-        taken.add(candidate.name.casefold())
-        names[item] = candidate.name
+        name = filename(item, entry)
+        base, folded = Path(name), _folded(name)
+        while _folded(name) in taken:
+            attempts[folded] = attempts.get(folded, 1) + 1
+            name = f"{base.stem}~{attempts[folded]}{base.suffix}"
+        taken.add(_folded(name))
+        names[item] = name
     return names
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def _manifest_entry(entry: Entry, file: str) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from typing import Any
 from datafolio.errors import UsageError
 from datafolio.porcelain import provenance
 from datafolio.porcelain.accessors import DataAccessor
-from datafolio.porcelain.binding import Binding
+from datafolio.porcelain.audit import audit
+from datafolio.porcelain.binding import Binding, check_auto_gc
 from datafolio.porcelain.compare import compare
 from datafolio.porcelain.describe import Description, describe
 from datafolio.porcelain.export import export_snapshot
+from datafolio.porcelain.history import history, item_history, undo
 from datafolio.porcelain.metadata import Metadata
 from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create, shortest, working_directory
 from datafolio.porcelain.reader import ItemReader
@@ -24,8 +26,8 @@ from datafolio.porcelain.writer import ItemWriter
 from datafolio.store import changes
 from datafolio.store.clock import utc_now
 from datafolio.store.fsck import Report, fsck
-from datafolio.store.gc import collect
-from datafolio.store.names import check_snapshot_name, check_tags, check_text
+from datafolio.store.gc import DUE_SHARE, collect
+from datafolio.store.names import check_item_name, check_snapshot_name, check_tags, check_text
 from datafolio.store.orphans import Orphan
 
 __all__ = ["DataFolio"]
@@ -38,18 +40,26 @@ class DataFolio(ItemReader, ItemWriter):
     of them, in any number of processes, see each other's writes at the next read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], read_only: bool = False, trust: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        read_only: bool = False,
+        trust: bool = True,
+        *,
+        auto_gc: float | None = DUE_SHARE,
+    ) -> None:
         """Open the folio at `path`, or make one where there is nothing or an empty directory.
 
         A relative path is bound to the current directory now; ``~`` is expanded.  With `read_only`
         nothing is made or written.  With ``trust=False`` items that run code when they are read
-        (models) are refused.  Raises DestinationExistsError for a file, or a directory that has other
-        things in it (`init` makes a folio there), and FolioNotFoundError with `read_only` where there
-        is no folio.
+        (models) are refused.  What nothing needs any more is collected by itself once it passes the
+        share `auto_gc` of what the folio holds; None switches that off.  Raises DestinationExistsError
+        for a file, or a directory that has other things in it (`init` makes a folio there), and
+        FolioNotFoundError with `read_only` where there is no folio.
         """
-        place = bind_path(path)
+        place, share = bind_path(path), check_auto_gc(auto_gc)
         repository = open_folio(place) if read_only else open_or_create(place)
-        self._bind(Binding(repository, read_only=read_only, trust=trust))
+        self._bind(Binding(repository, read_only=read_only, trust=trust, auto_gc=share))
 
     def _bind(self, binding: Binding) -> None:
         ItemReader.__init__(self, binding)
@@ -62,9 +72,17 @@ class DataFolio(ItemReader, ItemWriter):
         return folio
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], read_only: bool = False, trust: bool = True) -> DataFolio:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        read_only: bool = False,
+        trust: bool = True,
+        *,
+        auto_gc: float | None = DUE_SHARE,
+    ) -> DataFolio:
         """Open a folio that exists; raises FolioNotFoundError, and makes nothing, where there is none."""
-        return cls._of(Binding(open_folio(bind_path(path)), read_only=read_only, trust=trust))
+        place, share = bind_path(path), check_auto_gc(auto_gc)
+        return cls._of(Binding(open_folio(place), read_only=read_only, trust=trust, auto_gc=share))
 
     @classmethod
     def init(cls, path: str | os.PathLike[str]) -> DataFolio:
@@ -193,7 +211,7 @@ class DataFolio(ItemReader, ItemWriter):
         """Make the snapshot's items and metadata the folio's own again.  Durable on return.
 
         Nothing is copied, and no snapshot changes.  What the folio held that no snapshot holds is no
-        longer in it, and stays in the log for its newest operations.
+        longer in it; `undo` brings it back for as long as the log goes back so far.
         """
         self._change_snapshots(f"restore snapshot {name!r}", lambda state: changes.restore(state, name))
 
@@ -204,7 +222,9 @@ class DataFolio(ItemReader, ItemWriter):
         """
         if cleanup_orphans:
             self._binding.refuse_in_batch("delete_snapshot with cleanup_orphans")
-        self._change_snapshots(f"delete snapshot {name!r}", lambda state: changes.delete_snapshot(state, name))
+        self._change_snapshots(
+            f"delete snapshot {name!r}", lambda state: changes.delete_snapshot(state, name), lets_go=True
+        )
         return self.cleanup_orphaned_versions() if cleanup_orphans else []
 
     def cleanup_orphaned_versions(self, dry_run: bool = False) -> list[Orphan]:
@@ -232,6 +252,41 @@ class DataFolio(ItemReader, ItemWriter):
         info = self.get_snapshot_info(name)
         return reproduce_instructions(name, shortest(self.path), {**info, "metadata": info["metadata_snapshot"]})
 
+    # What was done
+
+    def history(self, name: str | None = None) -> list[dict[str, Any]]:
+        """What was done to the folio, as far as the log goes back (100 operations at least), the newest first.
+
+        Each operation is a dict of ``operation`` (its number), ``time`` (UTC, ISO 8601), ``what`` it did, in
+        words, ``restores`` (of an undo: the operation after which the folio was as it is again) and
+        ``changes``: the sorted names ``added_items, removed_items, modified_items, created_snapshots,
+        deleted_snapshots``, and ``metadata_changes``, ``{key: (old, new)}``.  Here an item is modified if
+        anything differs, its description too.  ``changes`` is None where what came before is not known:
+        for the oldest operation of a log that has been trimmed, and where a collection freed what it
+        takes to tell.
+
+        With `name`, only the operations that changed that item, and those of which that can't be told;
+        each has also ``before`` and ``after``: the item's ``version``, ``size`` and ``digest``, or None
+        where there was no such item.  Handles on snapshots show the history of their folio.
+        """
+        repository = self._binding.repository
+        return history(repository) if name is None else item_history(repository, check_item_name(name))
+
+    def undo(self, operation: int | None = None, dry_run: bool = False) -> dict[str, Any] | None:
+        """Make items, metadata and snapshots what they were before the newest operation.  Durable on return.
+
+        With `operation`, what they were before the operation of that number, as `history` shows it: it
+        and everything since are undone.  The newest operation is undone whoever made it, another program
+        or this one.  Called again, `undo` goes one operation further back.  It is an operation itself:
+        ``undo(number)`` with its own number brings back what it undid.  Collections are not undone.
+
+        Returns the operation that undid, as `history` shows it, or None if the folio was like that
+        already, and nothing was written.  With `dry_run` nothing is changed, and the number is None.
+        Raises NotKeptError where the log does not go back so far, or what would come back was freed by
+        `cleanup_orphaned_versions`; then nothing has changed.
+        """
+        return undo(self._binding, operation, dry_run=dry_run)
+
     # The whole folio
 
     def describe(self) -> Description:
@@ -246,8 +301,18 @@ class DataFolio(ItemReader, ItemWriter):
         """
         return fsck(self._binding.repository.backend)
 
-    def _change_snapshots(self, operation: str, change: changes.Change) -> None:
-        self._binding.commit(operation, change)
+    def audit(self) -> list[dict[str, Any]]:
+        """What would run code when it is read, current and in snapshots, and what of; nothing is loaded.
+
+        A list of dicts with ``item, version, current, snapshots, type, class, bytes, digest``; ``imports``, the
+        globals that the pickle imports; ``calls``, the operations by which it runs code of them; and ``unknown``,
+        why `imports` may not be all, for what is computed or damaged: empty if it is all.
+        """
+        repository = self._binding.repository
+        return self._binding.folio_view(lambda state: audit(repository, state))
+
+    def _change_snapshots(self, operation: str, change: changes.Change, *, lets_go: bool = False) -> None:
+        self._binding.commit(operation, change, lets_go=lets_go)
         self._binding.refresh_views()
 
     def _newest_snapshot(self) -> str:
@@ -258,7 +323,9 @@ class DataFolio(ItemReader, ItemWriter):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled, a handle is where its folio is and what it may do; unpickled, it opens that."""
-        options = (str(self.path), self.read_only, self._binding.trust, self.snapshot_name)
+        binding = self._binding
+        binding.refuse_in_batch("copying or pickling a handle")
+        options = (str(self.path), self.read_only, binding.trust, self.snapshot_name, binding.auto_gc)
         return _reopen, (type(self), *options)
 
     def __repr__(self) -> str:
@@ -267,6 +334,13 @@ class DataFolio(ItemReader, ItemWriter):
         return f"<DataFolio {str(self.path)!r}{snapshot}{', read-only' if self.read_only else ''}>"
 
 
-def _reopen(kind: type[DataFolio], path: str, read_only: bool, trust: bool, snapshot: str | None) -> DataFolio:
-    folio = kind.open(path, read_only=read_only, trust=trust)
+def _reopen(
+    kind: type[DataFolio],
+    path: str,
+    read_only: bool,
+    trust: bool,
+    snapshot: str | None,
+    auto_gc: float | None = DUE_SHARE,
+) -> DataFolio:
+    folio = kind.open(path, read_only=read_only, trust=trust, auto_gc=auto_gc)
     return folio if snapshot is None else folio.get_snapshot(snapshot)

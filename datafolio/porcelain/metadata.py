@@ -7,23 +7,23 @@ each other, even inside one nested value.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from datafolio.canonical import MAX_DEPTH, encode, pack
-from datafolio.errors import ConflictError, UnsupportedValueError, UsageError
+from datafolio.canonical import MAX_DEPTH, pack
+from datafolio.errors import UnsupportedValueError, UsageError
 from datafolio.porcelain.binding import Binding
+from datafolio.porcelain.conflicts import Call, Path, container_at, place_of, require_container
 from datafolio.store.changes import set_metadata
+from datafolio.store.forks import Forkable, renewed_in_children
 from datafolio.store.state import State, unpack_metadata
 
 __all__ = ["Metadata"]
 
-Path = tuple[Any, ...]
 
-
-class _Root:
+class _Root(Forkable):
     """The metadata of one handle: what the containers at all paths read from and write to."""
 
     def __init__(self, binding: Binding) -> None:
@@ -32,7 +32,16 @@ class _Root:
         self._plain: dict[Any, Any] = {}
         #: Held while what a container shows is brought up to date and read.
         self.lock = threading.RLock()
+        #: What brings a container up to date, while that is under way.
+        self.filling: Callable[[], None] | None = None
         self._thread = threading.local()
+        renewed_in_children(self)
+
+    def renew(self) -> None:
+        """Used in a forked process only: see `Forkable`."""
+        self.lock = threading.RLock()
+        if self.filling is not None:
+            self.filling()
 
     def newest(self) -> dict[Any, Any]:
         """The metadata as they are now, plain."""
@@ -45,18 +54,17 @@ class _Root:
     def call(self, target: _Tracked, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a method of the container that `target` shows, durably.  What it raises leaves all as it was."""
         self._thread.settled = None
-        kind, path, shown = target.kind, target.path, _plain(target)
+        with self.lock:
+            wanted = Call(target.path, _plain(target), target.kind, method, args, kwargs)
         result = None
 
         def change(state: State) -> State:
             nonlocal result
             plain = unpack_metadata(state.metadata)
-            container = _at(plain, path, kind)
-            _require_same(plain, path, container, shown)
-            result = getattr(kind, method)(container, *args, **kwargs)
+            result = getattr(target.kind, method)(require_container(plain, wanted), *args, **kwargs)
             return set_metadata(state, pack(plain, "metadata"))
 
-        self._binding.commit(_words(path, method, args), change)
+        self._binding.commit(_words(target.path, method, args), change)
         return result
 
     def settle(self, path: Path, container: _Tracked) -> _Tracked:
@@ -78,34 +86,13 @@ class _Root:
         self._binding.commit("replace metadata", lambda state: set_metadata(state, packed))
 
 
-def _at(plain: Any, path: Path, kind: type[Any]) -> Any:
-    for key in path:
-        try:
-            plain = plain[key]
-        except (LookupError, TypeError):
-            plain = None
-    if type(plain) is not kind:
-        place = "metadata" + "".join(f"[{part!r}]" for part in path)
-        raise ConflictError(f"{place} is no longer a {kind.__name__}; it was changed elsewhere, so read it again")
-    return plain
-
-
-def _require_same(plain: Any, path: Path, container: Any, shown: Any) -> None:
-    """Raise ConflictError if `path` goes through a list that may have shifted, so that another value is there now."""
-    for key in path:
-        if type(plain) is list and encode(container) != encode(shown):
-            place = "metadata" + "".join(f"[{part!r}]" for part in path)
-            raise ConflictError(f"{place} is another value now; its list was changed elsewhere, so read it again")
-        plain = plain[key]
-
-
 def _words(path: Path, method: str, args: tuple[Any, ...]) -> str:
     """The operation for the log.  Values stay out of it."""
-    place = "".join(f"[{part!r}]" for part in path)
+    place = place_of(path)
     if method in {"__setitem__", "__delitem__"}:
         verb = "set" if method == "__setitem__" else "delete"
-        return f"{verb} metadata{place}[{args[0]!r}]"
-    return f"change metadata{place} ({method.strip('_')})"
+        return f"{verb} {place}[{args[0]!r}]"
+    return f"change {place} ({method.strip('_')})"
 
 
 class _Tracked:
@@ -126,8 +113,16 @@ class _Tracked:
 
     def _refresh(self) -> None:
         """Take over what is at the path now, if it is still of this kind."""
-        with self._root.lock, contextlib.suppress(ConflictError):
-            self._fill(_at(self._root.newest(), self.path, self.kind))
+        with self._root.lock:
+            now = container_at(self._root.newest(), self.path, self.kind)
+            if now is not None:
+                self._show(now)
+
+    def _show(self, value: Any) -> None:
+        """Take over `value`, holding the lock.  A process forked half-way through does it again."""
+        self._root.filling = functools.partial(self._fill, value)
+        self._fill(value)
+        self._root.filling = None
 
     def _wrap(self, key: Any, value: Any) -> Any:
         return _tracked(self._root, (*self.path, key), value)
@@ -186,11 +181,12 @@ class _TrackedDict(_Tracked, dict[Any, Any]):
 
     def copy(self) -> dict[Any, Any]:
         """A plain dict with the same contents, which saves nothing."""
-        plain: dict[Any, Any] = _plain(self)
+        with self._root.lock:  # another thread may be bringing it up to date
+            plain: dict[Any, Any] = _plain(self)
         return plain
 
     def __reduce__(self) -> Any:
-        return dict, (_plain(self),)
+        return dict, (self.copy(),)
 
     def __deepcopy__(self, memo: Any) -> dict[Any, Any]:
         return self.copy()
@@ -225,11 +221,12 @@ class _TrackedList(_Tracked, list[Any]):
 
     def copy(self) -> list[Any]:
         """A plain list with the same contents, which saves nothing."""
-        plain: list[Any] = _plain(self)
+        with self._root.lock:
+            plain: list[Any] = _plain(self)
         return plain
 
     def __reduce__(self) -> Any:
-        return list, (_plain(self),)
+        return list, (self.copy(),)
 
     def __deepcopy__(self, memo: Any) -> list[Any]:
         return self.copy()
@@ -265,10 +262,11 @@ class _TrackedSet(_Tracked, set[Any]):
 
     def copy(self) -> set[Any]:
         """A plain set with the same members, which saves nothing."""
-        return set(self)
+        with self._root.lock:
+            return set(self)
 
     def __reduce__(self) -> Any:
-        return set, (list(self),)
+        return set, (list(self.copy()),)
 
     def __repr__(self) -> str:
         return repr(set(self))
@@ -349,7 +347,7 @@ class Metadata(_TrackedDict):
         with self._root.lock:
             newest = self._root.newest()
             if newest is not self._shown:
-                self._fill(newest)
+                self._show(newest)
 
     def _fill(self, value: dict[Any, Any]) -> None:
         self._shown = value
@@ -380,8 +378,9 @@ class Metadata(_TrackedDict):
 
     def copy(self) -> dict[Any, Any]:
         """A plain dict with the same contents, which saves nothing."""
-        self.refresh()
-        return super().copy()
+        with self._root.lock:
+            self.refresh()
+            return super().copy()
 
     def __reduce__(self) -> Any:
         return dict, (self.copy(),)

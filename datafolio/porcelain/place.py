@@ -11,27 +11,32 @@ from datafolio.backend.local import STAGING
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError, UsageError
 from datafolio.store.log import LOG, record_key
 from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
+from datafolio.text import quoted
 
 __all__ = ["bind_path", "init_folio", "open_folio", "open_or_create", "shortest", "working_directory"]
 
 #: What a folio keeps in its directory, besides a README.
-_OWN_NAMES = frozenset({"folio.json", "log", "objects", "condemned", STAGING, "items.json", "snapshots.json"})
+_OWN_NAMES = frozenset(
+    {"folio.json", "log", "objects", "condemned", STAGING, "items.json", "snapshots.json", "lost+found"}
+)
 #: How the staging folder's files are named.
-_STAGED = re.compile(r"[0-9a-f]{16}(\.lock|-[0-9a-f]{16})")
+_STAGED = re.compile(r"[0-9a-f]{16}(\.lock|-[0-9a-f]{16})|reserve-\d")
 
 
 def bind_path(path: str | os.PathLike[str]) -> Path:
     """`path` made absolute now, so that a later change of directory does not move the folio; ``~`` is expanded."""
     if not isinstance(path, (str, os.PathLike)):
-        raise UsageError(f"a folio's path is a str or PathLike, not {path!r} ({type(path).__name__})")
+        raise UsageError(f"a folio's path is a str or PathLike, not {quoted(path)} ({type(path).__name__})")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
-        raise UsageError(f"{path!r} is no path")
+        raise UsageError(f"{quoted(path)} is no path")
     if "://" in text:
-        raise UsageError(f"{text!r} is a URL; this version keeps folios in directories, so give a path")
+        raise UsageError(f"{quoted(text)} is a URL; this version keeps folios in directories, so give a path")
     text = os.path.expanduser(text)
     if not os.path.isabs(text) and working_directory() is None:
-        raise UsageError(f"{text!r} is relative to the current directory, which was deleted; give an absolute path")
+        raise UsageError(
+            f"{quoted(text)} is relative to the current directory, which was deleted; give an absolute path"
+        )
     return Path(os.path.abspath(text))
 
 
@@ -61,6 +66,8 @@ def open_or_create(path: Path) -> Repository:
 
     Raises DestinationExistsError, and writes nothing, for anything else.
     """
+    if _is_folio(path):
+        return Repository.open(LocalBackend(path))
     # In this order: another process may make the folio between the two.
     if not _is_free(path) and not _is_folio(path):
         raise DestinationExistsError(
@@ -88,7 +95,13 @@ def init_folio(path: Path) -> Repository:
 
 
 def _is_folio(path: Path) -> bool:
-    return os.path.lexists(path / FOLIO_FILE)
+    try:
+        os.lstat(path / FOLIO_FILE)
+    except PermissionError as error:
+        raise _unseen(path, error) from error
+    except OSError:
+        return False
+    return True
 
 
 def _is_free(path: Path) -> bool:
@@ -117,7 +130,11 @@ def _entries(path: Path) -> list[str]:
             f"{path} {place} a file, and a folio is a directory; choose another path (`datafolio init` makes a folio)"
         ) from None
     except OSError as error:
-        raise StorageError(f"looking into {path}: {error.strerror}") from error
+        raise _unseen(path, error) from error
+
+
+def _unseen(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"looking into {path}: {error.strerror}", error.errno)
 
 
 def _what_is(path: Path) -> str:
@@ -125,6 +142,4 @@ def _what_is(path: Path) -> str:
         return "there is nothing there"
     if not os.path.isdir(path):
         return "that is a file"
-    return (
-        f"the directory has other things in it and no {FOLIO_FILE}" if any(path.iterdir()) else "the directory is empty"
-    )
+    return f"the directory has other things in it and no {FOLIO_FILE}" if _entries(path) else "the directory is empty"

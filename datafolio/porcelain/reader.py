@@ -17,11 +17,14 @@ from datafolio.store.model import Entry
 from datafolio.store.names import check_item_name, filename
 from datafolio.store.payload import StoredPayload
 from datafolio.store.state import State
+from datafolio.text import printable
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["ItemReader", "entry_of"]
+
+_LONGEST_CLASS = 200
 
 
 def entry_of(state: State, name: str) -> Entry:
@@ -171,15 +174,20 @@ class ItemReader:
             )
         if item_type.runs_code and not self._binding.trust:
             raise UntrustedError(
-                f"the item {name!r} is a {entry.type}: reading it unpickles {entry.facts.get('class', 'an object')}, "
-                f"which can run any code, and this handle does not trust the folio; "
-                f"open it with trust=True if you trust whoever wrote it"
+                f"the item {name!r} is a {item_type.tag}: reading it unpickles {_class_words(entry)}, which can run "
+                f"any code, and this handle does not trust the folio; `datafolio audit` lists what it imports, without "
+                f"loading it; open the folio with trust=True if you trust whoever wrote it"
             )
         return item_type.decode(self._payload(name, entry), entry.facts, **options)
 
     def _payload(self, name: str, entry: Entry) -> StoredPayload:
         where = f"item {name!r} version {entry.version}"
-        return self._binding.repository.payload(entry.digest, item=where, filename=filename(name, entry))
+        return self._binding.repository.payload(entry, item=where, filename=filename(name, entry))
+
+
+def _class_words(entry: Entry) -> str:
+    name = entry.facts.get("class")
+    return f"what says that it is a {printable(name[:_LONGEST_CLASS])}" if isinstance(name, str) else "an object"
 
 
 def _info(name: str, entry: Entry) -> dict[str, Any]:
@@ -200,5 +208,6 @@ def _info(name: str, entry: Entry) -> dict[str, Any]:
 def _require_type(name: str, entry: Entry, tags: tuple[str, ...]) -> None:
     if tags and entry.type not in tags:
         own = {"numpy": "get_numpy", "artifact": "get_artifact_path", "figure": "get_artifact_path"}
-        getter = own.get(entry.type, f"get_{entry.type}")
-        raise ItemTypeError(f"the item {name!r} is a {entry.type}, not a {tags[0]}; use {getter} or get_data")
+        kind = printable(entry.type)
+        getter = own.get(entry.type, f"get_{kind}")
+        raise ItemTypeError(f"the item {name!r} is a {kind}, not a {tags[0]}; use {getter} or get_data")

@@ -14,6 +14,7 @@ from datafolio.store.changes import require_snapshot
 from datafolio.store.model import SnapshotRef
 from datafolio.store.names import check_snapshot_name
 from datafolio.store.state import State, unpack_metadata
+from datafolio.text import printable
 
 __all__ = ["SnapshotView", "Snapshots", "list_infos", "snapshot_info"]
 
@@ -146,4 +147,4 @@ class Snapshots(Mapping[str, SnapshotView]):
         return list(self)
 
     def __repr__(self) -> str:
-        return f"<snapshots: {', '.join(self) or 'none'}>"
+        return f"<snapshots: {printable(', '.join(self)) or 'none'}>"

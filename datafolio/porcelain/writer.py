@@ -120,7 +120,7 @@ class ItemWriter:
     def delete(self, name: str) -> None:
         """Delete the item.  Raises ItemInUseError, naming them, while snapshots hold a version of it."""
         check_item_name(name)
-        self._binding.commit(f"delete {name!r}", lambda state: delete_item(state, name))
+        self._binding.commit(f"delete {name!r}", lambda state: delete_item(state, name), lets_go=True)
 
     def _add(
         self,

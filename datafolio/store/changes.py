@@ -23,16 +23,20 @@ from datafolio.errors import (
 from datafolio.store.model import Entry, Snapshot, SnapshotRef, encode
 from datafolio.store.names import is_snapshot_name
 from datafolio.store.state import State
+from datafolio.store.tree import Tree
+from datafolio.text import quoted
 
 __all__ = [
     "Change",
     "NewItem",
     "NewSnapshot",
     "at_snapshot",
+    "back_to",
     "create_snapshot",
     "delete_item",
     "delete_snapshot",
     "holders",
+    "holds_the_same",
     "put_item",
     "require_free",
     "require_items",
@@ -185,9 +189,12 @@ def require_items(state: State, names: Iterable[str], why: str) -> None:
 
 def set_metadata(state: State, metadata: Mapping[str, Any]) -> State:
     """The state with other metadata, packed."""
-    # As written: == takes 1, 1.0 and True for one, and does not see the order of the keys.
-    same = msgspec.json.encode(metadata) == msgspec.json.encode(state.metadata)
-    return state if same else replace(state, metadata=metadata)
+    return state if _are_same(metadata, state.metadata) else replace(state, metadata=metadata)
+
+
+def _are_same(metadata: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both are written alike: == takes 1, 1.0 and True for one, and does not see the order of the keys."""
+    return msgspec.json.encode(metadata) == msgspec.json.encode(other)
 
 
 def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
@@ -236,7 +243,7 @@ def require_snapshot(state: State, name: str) -> SnapshotRef:
     if ref is None:
         newest = sorted(state.snapshots.items(), key=lambda item: -item[1].number)[:10]
         known = ", ".join(repr(other) for other, _ in newest) or "none"
-        raise SnapshotNotFoundError(f"no snapshot {name!r}; the folio's snapshots, newest first: {known}")
+        raise SnapshotNotFoundError(f"no snapshot {quoted(name)}; the folio's snapshots, newest first: {known}")
     return ref
 
 
@@ -258,8 +265,36 @@ def restore(state: State, name: str) -> State:
     The version numbers of the items it puts aside stay taken.
     """
     ref = require_snapshot(state, name)
-    snapshot = state.snapshot(ref)
-    items = state.snapshot_items(ref)
+    items = _with_items(state, state.snapshot_items(ref))
+    return replace(items, metadata=state.snapshot(ref).metadata, head=ref.digest)
+
+
+def back_to(state: State, past: State) -> State:
+    """The state with the items, metadata, snapshots and head of an earlier one.
+
+    What only grows stays as it is: the counts of snapshots and collections, the condemned objects,
+    and the version numbers that are taken.  The objects that `past` needs have to be there.
+    """
+    if holds_the_same(state, past):
+        return state
+    # A snapshot that comes back may hold versions that had been let go of, and their numbers with them.
+    taken = {change.name: max(change.before or 0, change.after or 0) for change in state.retired.diff(past.retired)}
+    state = _with_items(replace(state, retired=state.retired.edit(taken)), past.items)
+    return replace(state, metadata=past.metadata, snapshots=past.snapshots, head=past.head)
+
+
+def holds_the_same(state: State, other: State) -> bool:
+    """Whether both have the same items, metadata, snapshots and head: all that users see of a folio."""
+    return (
+        state.head == other.head
+        and state.items.digest() == other.items.digest()
+        and state.snapshots.digest() == other.snapshots.digest()
+        and _are_same(state.metadata, other.metadata)
+    )
+
+
+def _with_items(state: State, items: Tree[Entry]) -> State:
+    """The state with other items.  The version numbers of those it puts aside stay taken."""
     retired: dict[str, int | None] = {}
     for change in state.items.diff(items):
         before, after = change.before, change.after
@@ -270,10 +305,4 @@ def restore(state: State, name: str) -> State:
             retired[change.name] = max(before.version, state.retired.get(change.name) or 0)
         if after is None or after.digest != before.digest:
             state = _loosen(state, before)
-    return replace(
-        state,
-        items=items,
-        metadata=snapshot.metadata,
-        retired=state.retired.edit(retired),
-        head=ref.digest,
-    )
+    return replace(state, items=items, retired=state.retired.edit(retired))

@@ -6,15 +6,20 @@ is carried along wherever it is written again, so an older datafolio loses nothi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from datafolio.canonical import MAX_DEPTH
 from datafolio.digest import Digest
-from datafolio.errors import FormatError
+from datafolio.errors import FormatError, NewerFormatError
+from datafolio.text import printable
 
 __all__ = [
     "FORMAT",
+    "NUMBER",
+    "Count",
     "Entry",
     "FolioFile",
     "Garbage",
@@ -24,7 +29,9 @@ __all__ = [
     "Snapshot",
     "SnapshotRef",
     "decode",
+    "decode_with",
     "encode",
+    "require_format",
 ]
 
 #: The format this version writes, and the newest it reads.
@@ -32,6 +39,16 @@ FORMAT = 1
 
 #: A digest in a folio's files becomes part of a path, so anything else is refused when it is decoded.
 _Digest = Annotated[Digest, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+#: Numbers in a folio's files are counts and sizes; nothing that this version writes is near the limit.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+#: The same, as the kind of value that a map holds.
+NUMBER: type[int] = Count
+
+# JSON nested deeper than this is never written.  Metadata are counted by `datafolio.canonical`, whose values
+# take up to three levels of JSON each.
+_DEEPEST = 100
+_DEEPEST_METADATA = 3 * MAX_DEPTH + 1
 
 _T = TypeVar("_T")
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -44,16 +61,16 @@ class Ref(msgspec.Struct, frozen=True, array_like=True):
     #: The leading bits of the hashes it covers, as a text of 0 and 1.
     prefix: str
     #: The number of entries (of a leaf) or refs (of any other node) in it.
-    weight: int
+    weight: Count
     #: The number of entries below it.
-    count: int
+    count: Count
     digest: _Digest
 
 
 class Node(msgspec.Struct, frozen=True, tag_field="kind", tag="node", omit_defaults=True):
     """A node of a persistent map: entries at level 0, refs to nodes of the level below otherwise."""
 
-    level: int = 0
+    level: Count = 0
     #: Name to entry, sorted by name.  Entries are kept as the text they came in.
     entries: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     #: Sorted by prefix; no prefix is the beginning of another.
@@ -67,15 +84,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     #: The item type's tag, and the version of its payload format.
     type: str
-    type_version: int
+    type_version: Count
     #: The payload.
     digest: _Digest
-    size: int
+    size: Count
     #: The payload's file name extension.
     suffix: str
-    version: int
+    version: Count
     #: How many snapshots had been made when the content was written.
-    generation: int
+    generation: Count
     #: ISO 8601, UTC.
     created_at: str
     description: str | None
@@ -110,11 +127,11 @@ class SnapshotRef(msgspec.Struct, frozen=True, kw_only=True):
 
     digest: _Digest
     #: The first snapshot of a folio is number 1; numbers are never used again.
-    number: int
+    number: Count
     #: The snapshot itself, unless it is large: then it is the object with that digest.
     snapshot: Snapshot | None
     #: Item name to version, unless there are many.
-    item_versions: dict[str, int] | None
+    item_versions: dict[str, Count] | None
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,20 +139,20 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Payloads that operations let go of and that no snapshot was made of, and nodes that took the place of
     #: others, since the folio began.
-    loosened: int = 0
+    loosened: Count = 0
     #: `loosened` as it was at the record up to which the last collection looked.
-    collected: int = 0
+    collected: Count = 0
     #: What the last collection left.
-    kept: int = 0
+    kept: Count = 0
     #: The last epoch whose collection kept nothing for the log: what earlier records need may be gone.
-    horizon: int = 0
+    horizon: Count = 0
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="record"):
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="record", omit_defaults=True):
     """One record of the log: the folio's whole state after one operation."""
 
     format: int
-    seq: int
+    seq: Count
     #: The digest of the record before, as a file.
     previous: _Digest | None
     #: A random name for the attempt, by which a writer knows its own record.
@@ -150,16 +167,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     #: In the packed form of `datafolio.canonical`.
     metadata: dict[str, Any]
     #: The number of snapshots ever made.
-    generation: int
+    generation: Count
     #: The snapshot that the work goes on from.
     head: _Digest | None
     #: Name to the highest version number that is no longer in `items`.
     retired: Node
     #: The number of collections that condemned something.
-    epoch: int
+    epoch: Count
     #: Digest to the last epoch in which it was condemned.
     condemned: Node
     garbage: Garbage
+    #: Of an undo: the record whose contents this one has again.  The only field that may be left out.
+    restores: Count | None = None
 
 
 class FolioFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +187,14 @@ class FolioFile(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     folio_id: str
     created_at: str
+
+
+def require_format(version: int, what: str) -> None:
+    """Raise NewerFormatError, naming `what`, for a format that this version can't read."""
+    if version > FORMAT:
+        raise NewerFormatError(
+            f"{what} has format {version}, and this datafolio reads up to {FORMAT}; install a newer one"
+        )
 
 
 def encode(value: msgspec.Struct) -> bytes:
@@ -179,7 +206,48 @@ def encode(value: msgspec.Struct) -> bytes:
 
 def decode(data: bytes, kind: type[_T], what: str) -> _T:
     """The `kind` that `data` holds.  Raises FormatError, naming `what`, for anything else."""
+    return decode_with(msgspec.json.Decoder(kind), data, what)
+
+
+def decode_with(decoder: msgspec.json.Decoder[_T], data: bytes, what: str) -> _T:
+    """What `decode` gives, for those who keep the decoder."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        value = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FormatError(f"{what} can't be understood: {error}") from error
+        raise FormatError(f"{what} can't be understood: {printable(str(error))}") from error
+    # What has few brackets has no depth, and that is nearly everything.
+    if type(value) is not Node and data.count(b"[") + data.count(b"{") > _DEEPEST:
+        for part, deepest in _loose_parts(value):
+            _require_flat(part, deepest, what)
+    return value
+
+
+def _loose_parts(value: object) -> Iterator[tuple[object, int]]:
+    """The parts of a structure that may be any JSON, and how deep each may be."""
+    if isinstance(value, dict):
+        yield value, _DEEPEST
+    elif isinstance(value, Entry):
+        yield value.facts, _DEEPEST
+    elif isinstance(value, Record):
+        yield value.metadata, _DEEPEST_METADATA
+    elif isinstance(value, Snapshot):
+        yield value.metadata, _DEEPEST_METADATA
+        yield (value.git, value.execution), _DEEPEST
+    elif isinstance(value, SnapshotRef) and value.snapshot is not None:
+        yield from _loose_parts(value.snapshot)
+
+
+def _require_flat(value: object, deepest: int, what: str) -> None:
+    """Raise FormatError if `value` is nested so deep that working on it could use up Python's stack."""
+    level = [value]
+    for _ in range(deepest + 1):
+        level = [part for parent in level for part in _parts(parent) if isinstance(part, (dict, list))]
+        if not level:
+            return
+    raise FormatError(f"{what} is nested more than {deepest} deep, which datafolio never writes")
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()

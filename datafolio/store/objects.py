@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import mmap
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple
@@ -69,17 +70,17 @@ class ObjectStore:
         self.require_digest(digest, digest_of(data), len(data))
         return data
 
-    def view(self, digest: Digest) -> memoryview:
+    def view(self, digest: Digest, size: int | None = None) -> memoryview:
         """The object, whole and checked, without holding all of a large one in memory."""
         key = self.key(digest)
-        with self._missing_is_damage(key), self._backend.open(key) as file:
+        with self.open(digest, size) as file:
             # Read through before it is mapped: a fault of the disk is then an error, and not the end of the process.
             self.require_digest(digest, *self._digest_of(key, file))
             return _mapped(file)
 
-    def unchecked(self, digest: Digest) -> memoryview:
+    def unchecked(self, digest: Digest, size: int | None = None) -> memoryview:
         """The object, whole, mapped where that can be done.  To be checked with `require_digest`."""
-        with self.open(digest) as file:
+        with self.open(digest, size) as file:
             return _mapped(file)
 
     def require_digest(self, digest: Digest, found: Digest, size: int) -> None:
@@ -90,11 +91,22 @@ class ObjectStore:
                 f"`datafolio fsck` tells what is affected"
             )
 
-    def open(self, digest: Digest) -> BinaryIO:
-        """The object as a file to read and seek in.  What is read is not checked."""
+    def open(self, digest: Digest, size: int | None = None) -> BinaryIO:
+        """The object as a file to read and seek in.  What is read is not checked.
+
+        Raises CorruptObjectError if `size` is given and it has not that many bytes, however many it has.
+        """
         key = self.key(digest)
         with self._missing_is_damage(key):
-            return self._backend.open(key)
+            file = self._backend.open(key)
+        found = size if size is None else file.seek(0, os.SEEK_END)
+        if found != size:
+            file.close()
+            raise CorruptObjectError(
+                f"{key}: expected {size} bytes, found {found}; `datafolio fsck` tells what is affected"
+            )
+        file.seek(0)
+        return file
 
     def size(self, digest: Digest) -> int | None:
         """The size of the stored object in bytes, or None where there is none."""
@@ -123,17 +135,27 @@ class ObjectStore:
 
     def _put(self, key: Key, digest: Digest, source: Source) -> None:
         """Store one object.  One that is there already is relied on only if its bytes are right."""
-        if self._backend.size(key) is None:
+        if self._is_free(key):
             try:
                 self._publish(key, source)
             except KeyExistsError:
                 pass  # somebody else stored the same content a moment ago
             else:
                 return
-        if self.is_sound(key, digest):
+        if self._is_right(key, digest):
             self._backend.confirm(key)
         else:
             self._publish(key, source, replace=True)
+
+    def _is_free(self, key: Key) -> bool:
+        with contextlib.suppress(StorageError):
+            return self._backend.size(key) is None
+        return False  # what is there can't be read, and has no right to the place
+
+    def _is_right(self, key: Key, digest: Digest) -> bool:
+        with contextlib.suppress(StorageError):
+            return self.is_sound(key, digest)
+        return False
 
     def _publish(self, key: Key, source: Source, *, replace: bool = False) -> None:
         if isinstance(source, Stage):

@@ -11,9 +11,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from datafolio.backend import Backend, Key
+from datafolio.backend import Backend, Key, is_full
 from datafolio.digest import Digest
 from datafolio.errors import (
     FolioNotFoundError,
@@ -25,19 +25,29 @@ from datafolio.errors import (
 )
 from datafolio.store.changes import Change
 from datafolio.store.clock import utc_now
+from datafolio.store.forks import Forkable, renewed_in_children
 from datafolio.store.log import Log, Logged
-from datafolio.store.model import FORMAT, FolioFile, Node, decode, encode
+from datafolio.store.model import FORMAT, Entry, FolioFile, Node, decode, encode, require_format
 from datafolio.store.objects import ObjectStore, Source, condemned_key, object_key
 from datafolio.store.payload import IncomingPayload, StoredPayload
 from datafolio.store.readme import README
+from datafolio.store.seal import is_sealed, sealed
 from datafolio.store.state import Loaders, Stamp, State
 
-__all__ = ["FOLIO_FILE", "README_FILE", "Repository", "Tip"]
+__all__ = ["COLLECTING", "DELETING", "FOLIO_FILE", "README_FILE", "Repository", "Tip"]
 
 FOLIO_FILE = Key("folio.json")
 README_FILE = Key("README.md")
 
 T = TypeVar("T")
+
+#: What a commit may take of the reserve on a full disk: one that lets go of something takes no more
+#: than half, so that there is a half for the collection that then frees it.
+DELETING = 0.5
+COLLECTING = 1.0
+
+_RESERVE = 256 << 10
+_SMALL_RECORD = 32 << 10
 
 _CACHED_NODES = 1024
 _LONGEST_WAIT = 0.1
@@ -56,8 +66,8 @@ class Tip:
         return self.logged.record.seq
 
 
-class Repository:
-    """One folio's objects and log.  Safe to share between threads."""
+class Repository(Forkable):
+    """One folio's objects and log.  Safe to share between threads, and with forked processes."""
 
     def __init__(self, backend: Backend) -> None:
         """Use `open` or `create`, which check what is there."""
@@ -69,6 +79,7 @@ class Repository:
         self._nodes: OrderedDict[Digest, Node] = OrderedDict()
         self._lock = threading.RLock()
         self._tip: Tip | None = None
+        renewed_in_children(self)
 
     @classmethod
     def open(cls, backend: Backend) -> Repository:
@@ -91,14 +102,15 @@ class Repository:
                 repository.log.append(first, {})
             info = FolioFile(format=FORMAT, folio_id=secrets.token_hex(16), created_at=utc_now())
             _create_if_free(backend, README_FILE, README)
-            _create_if_free(backend, FOLIO_FILE, encode(info) + b"\n")
+            _create_if_free(backend, FOLIO_FILE, folio_file(info))
+            repository.keep_reserve()
         repository.tip()
         return repository
 
     def tip(self) -> Tip:
         """The newest record, looked up afresh: everything acknowledged to anybody before this call."""
         with self._lock:
-            if self._tip is None or not self.log.is_newest(self._tip.seq):
+            if self._tip is None or not self.log.is_newest(self._tip.logged):
                 self._look_again()
             assert self._tip is not None
             return self._tip
@@ -109,6 +121,8 @@ class Repository:
         change: Change,
         payloads: Mapping[Digest, Source] | None = None,
         stored: set[Key] | None = None,
+        *,
+        reserve: float = 0,
     ) -> Tip:
         """Apply `change` to the newest state and make the result the newest record.
 
@@ -116,8 +130,29 @@ class Repository:
         newer state, for as long as other writers are first; what it raises ends the commit with
         nothing changed.  A change that changes nothing writes nothing.  `payloads` are what the new
         state needs besides the objects it carries; `stored` are the keys of those stored already.
+        On a full disk the share `reserve` of what was held back is given up and the commit tried again.
         """
         stored = set() if stored is None else stored
+        try:
+            tip = self._commit(operation, change, payloads or {}, stored)
+        except StorageError as error:
+            if not (reserve and is_full(error) and self.backend.release_reserve(reserve)):
+                raise
+            try:
+                return self._commit(operation, change, payloads or {}, stored)
+            finally:
+                self.keep_reserve()
+        self.keep_reserve()
+        return tip
+
+    def keep_reserve(self) -> None:
+        """Hold back what a commit of the size of the newest takes, and the nodes it makes.  Never raises."""
+        with self._lock:
+            record = self._tip.logged.size if self._tip is not None else 0
+        # In steps, so that it is not made again for each byte that a record grows by.
+        self.backend.keep_reserve(_RESERVE + (2 << record.bit_length() if record > _SMALL_RECORD else 0))
+
+    def _commit(self, operation: str, change: Change, payloads: Mapping[Digest, Source], stored: set[Key]) -> Tip:
         for attempt in itertools.count():
             tip = self.tip()
             try:
@@ -128,7 +163,7 @@ class Repository:
                 # the tip, every time: who condemns one of them later makes the append below fail.
                 state = state.with_worn_nodes()
                 objects = ObjectStore(self.backend, tip.state.key_of)
-                objects.put_all({**state.pending(), **(payloads or {})}, stored)
+                objects.put_all({**state.pending(), **payloads}, stored)
                 self.condemned.put_all(state.condemned.pending(), stored)
                 logged = self.log.append(state.record(self._stamp(tip, operation)), state.unknown)
             except (KeyExistsError, MissingObjectError) as error:
@@ -140,8 +175,9 @@ class Repository:
                 time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))  # noqa: S311 - no secret
                 continue
             adopted = self._adopt(logged, state.stored())
-            with contextlib.suppress(StorageError):  # what was asked for is done; a later commit trims
-                self.log.trim(logged.record.seq)
+            for tidy in (self.log.mark, self.log.trim):
+                with contextlib.suppress(StorageError):  # what was asked for is done; a later commit does this
+                    tidy(logged.record.seq)
             return adopted
         raise AssertionError("unreachable")
 
@@ -162,13 +198,18 @@ class Repository:
         """A new payload to write to."""
         return IncomingPayload(self.backend.stage)
 
-    def payload(self, digest: Digest, *, item: str, filename: str) -> StoredPayload:
+    def payload(self, entry: Entry, *, item: str, filename: str) -> StoredPayload:
         """A stored payload to read."""
-        return StoredPayload(self.objects, digest, item=item, filename=filename)
+        return StoredPayload(self.objects, entry.digest, entry.size, item=item, filename=filename)
 
     def state_of(self, logged: Logged) -> State:
         """The state that an earlier record holds."""
         return State.of(logged.record, logged.unknown, self._loaders)
+
+    def renew(self) -> None:
+        """Used in a forked process only: see `Forkable`.  The tip is right, since it is changed in one step."""
+        self._lock = threading.RLock()
+        self._nodes = OrderedDict()
 
     def _stamp(self, tip: Tip | None, operation: str) -> Stamp:
         return Stamp(
@@ -182,6 +223,8 @@ class Repository:
     def _newest(self) -> Logged:
         logged = self.log.newest()
         if logged is None:
+            if self.backend.size(FOLIO_FILE) is None:
+                raise FolioNotFoundError(f"the folio at {self.backend.location} is gone: it was deleted or moved away")
             raise FormatError(
                 f"the folio at {self.backend.location} has no records in log/, so its contents are not here; "
                 f"copy the whole directory again (a git clone has only the files that git keeps)"
@@ -232,9 +275,18 @@ def read_folio_file(backend: Backend) -> FolioFile | None:
         return None
     where = f"{backend.location}/{FOLIO_FILE}"
     info = decode(data, FolioFile, where)
-    if info.format > FORMAT:
-        raise FormatError(f"{where} has format {info.format}, and this datafolio reads up to {FORMAT}; get a newer one")
+    require_format(info.format, where)
+    # The first version of datafolio did not seal the file, and wrote nothing else in it.
+    if not is_sealed(data.removesuffix(b"\n")) and decode(data, dict[str, Any], where).keys() != set(
+        FolioFile.__struct_fields__
+    ):
+        raise FormatError(f"{where} is damaged: it does not end with the digest of what stands before")
     return info
+
+
+def folio_file(info: FolioFile) -> bytes:
+    """The contents of `folio.json`."""
+    return sealed(encode(info)) + b"\n"
 
 
 def _create_if_free(backend: Backend, key: Key, data: bytes) -> None:

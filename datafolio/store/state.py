@@ -12,9 +12,10 @@ from datafolio.backend import Key
 from datafolio.canonical import unpack
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import FormatError
-from datafolio.store.model import FORMAT, Entry, Garbage, Node, Record, Snapshot, SnapshotRef, decode
+from datafolio.store.model import FORMAT, NUMBER, Entry, Garbage, Node, Record, Snapshot, SnapshotRef, decode
 from datafolio.store.objects import object_key
-from datafolio.store.tree import NodeLoader, Tree
+from datafolio.store.shape import NodeLoader, checked_root
+from datafolio.store.tree import Tree
 
 __all__ = ["Loaders", "Stamp", "State", "unpack_metadata"]
 
@@ -67,6 +68,8 @@ class State:
     objects: Mapping[Digest, bytes] = field(default_factory=dict)
     #: Fields of the record that this version does not know.
     unknown: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+    #: The number of the record whose contents these are again, if the change that is to be committed is an undo.
+    restores: int | None = None
 
     @classmethod
     def empty(cls, loaders: Loaders) -> State:
@@ -78,9 +81,9 @@ class State:
             metadata={},
             generation=0,
             head=None,
-            retired=Tree(int, loaders.node),
+            retired=Tree(NUMBER, loaders.node),
             epoch=0,
-            condemned=Tree(int, loaders.condemned_node),
+            condemned=Tree(NUMBER, loaders.condemned_node),
             garbage=Garbage(),
         )
 
@@ -94,9 +97,9 @@ class State:
             metadata=record.metadata,
             generation=record.generation,
             head=record.head,
-            retired=Tree(int, loaders.node, record.retired),
+            retired=Tree(NUMBER, loaders.node, record.retired),
             epoch=record.epoch,
-            condemned=Tree(int, loaders.condemned_node, record.condemned),
+            condemned=Tree(NUMBER, loaders.condemned_node, record.condemned),
             garbage=record.garbage,
             unknown=unknown,
         )
@@ -119,6 +122,7 @@ class State:
             epoch=self.epoch,
             condemned=self.condemned.root,
             garbage=self.garbage,
+            restores=self.restores,
         )
 
     def burn_of(self, digest: Digest) -> int:
@@ -132,7 +136,7 @@ class State:
     def snapshot_items(self, ref: SnapshotRef) -> Tree[Entry]:
         """The items of the snapshot that `ref` names."""
         tree = self.snapshot(ref).tree
-        root = decode(self._object(tree), Node, f"the tree {tree}")
+        root = checked_root(decode(self._object(tree), Node, f"the tree {tree}"))
         return Tree(Entry, self._load_waiting if self.objects else self.loaders.node, root)
 
     def _load_waiting(self, digest: Digest) -> Node:
@@ -180,4 +184,5 @@ class State:
             retired=self.retired.stored(),
             condemned=self.condemned.stored(),
             objects={},
+            restores=None,
         )

@@ -6,14 +6,18 @@ leaves; the refs of the largest regions that hold at most `FANOUT` leaves form t
 and so on, until one node is left, the root.  So equal contents give equal digests whatever the order
 of the edits, one edit writes one node a level, and what two maps share they share as objects.
 
+A folio may come from a stranger, so what is read is held against all this: a node has no more than its
+share and lies within its parent's region, and both say the same of its weight.  So no map, whatever its
+nodes say, has more levels or takes longer to walk than the files it is made of account for.
+
 A map is a value.  `edit` returns another one; the nodes it made wait in memory (`pending`) until a
 commit stores them.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -21,15 +25,24 @@ import msgspec
 
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import FormatError
-from datafolio.store.model import Node, Ref, encode
+from datafolio.store.model import Node, Ref, decode_with, encode
+from datafolio.store.shape import (
+    MOST_ENTRIES,
+    MOST_REFS,
+    NodeLoader,
+    count_of,
+    descend,
+    place_of,
+    require_places,
+    weight_of,
+)
 
 __all__ = ["FANOUT", "LEAF_LIMIT", "Change", "NodeLoader", "Tree"]
 
-LEAF_LIMIT = 64
-FANOUT = 256
+LEAF_LIMIT = MOST_ENTRIES
+FANOUT = MOST_REFS
 
 V = TypeVar("V")
-NodeLoader = Callable[[Digest], Node]
 
 _encoder = msgspec.json.Encoder()
 
@@ -49,12 +62,6 @@ class _Edit(NamedTuple):
     entry: msgspec.Raw | None
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _place(name: str) -> str:
-    """The bits of the hash of `name`, the first one first."""
-    return format(int(digest_of(name.encode()), 16), "0256b")
-
-
 class Tree(Generic[V]):
     """A persistent map from names to values of one type."""
 
@@ -69,7 +76,7 @@ class Tree(Generic[V]):
         self._fresh = dict(fresh or {})
 
     def __len__(self) -> int:
-        return _count(self.root)
+        return count_of(self.root)
 
     def __contains__(self, name: str) -> bool:
         return self._find(name) is not None
@@ -81,13 +88,12 @@ class Tree(Generic[V]):
 
     def names(self) -> list[str]:
         """Every name, sorted."""
-        return sorted(name for leaf in self._leaves() for name in leaf.entries)
+        return sorted(name for _, leaf in self._leaves() for name in leaf.entries)
 
     def items(self) -> list[tuple[str, V]]:
         """Every name with its value, sorted by name."""
         return sorted(
-            ((name, self._decode(name, raw)) for leaf in self._leaves() for name, raw in leaf.entries.items()),
-            key=lambda item: item[0],
+            (item for ref, leaf in self._leaves() for item in self.values_of(leaf, ref)), key=lambda item: item[0]
         )
 
     def digest(self) -> Digest:
@@ -101,7 +107,7 @@ class Tree(Generic[V]):
         a function of the contents but the digests are not.
         """
         edits = [
-            _Edit(_place(name), name, None if value is None else msgspec.Raw(_encoder.encode(value)))
+            _Edit(place_of(name), name, None if value is None else msgspec.Raw(_encoder.encode(value)))
             for name, value in changes.items()
         ]
         if not edits:
@@ -140,8 +146,13 @@ class Tree(Generic[V]):
         """The same map, once what was pending is stored."""
         return Tree(self._kind, self._load_stored, self.root)
 
-    def values_of(self, leaf: Node) -> Iterator[tuple[str, V]]:
-        """The entries of one of this map's leaves."""
+    def values_of(self, leaf: Node, ref: Ref | None = None) -> Iterator[tuple[str, V]]:
+        """The entries of one of this map's leaves: the one that `ref` names, or the root.
+
+        Raises FormatError for an entry that is not of the leaf's region: no look-up of its name would find it.
+        """
+        if ref is not None:
+            require_places(leaf, ref)
         for name, raw in leaf.entries.items():
             yield name, self._decode(name, raw)
 
@@ -149,28 +160,33 @@ class Tree(Generic[V]):
         """One of this map's nodes."""
         return self._fresh.get(digest) or self._load_stored(digest)
 
-    def _leaves(self) -> Iterator[Node]:
-        waiting = [self.root]
+    def child(self, level: int, ref: Ref) -> Node:
+        """The node to which a node of `level` refers.  Raises FormatError if the two don't fit."""
+        return descend(level, ref, self.load)
+
+    def _leaves(self) -> Iterator[tuple[Ref | None, Node]]:
+        """Every leaf, with the ref that names it (None for the root)."""
+        waiting: list[tuple[Ref | None, Node]] = [(None, self.root)]
         while waiting:
-            node = waiting.pop()
-            waiting.extend(_descend(node, self.load(ref.digest)) for ref in node.refs)
+            own, node = waiting.pop()
+            waiting.extend((ref, self.child(node.level, ref)) for ref in node.refs)
             if not node.level:
-                yield node
+                yield own, node
 
     def _find(self, name: str) -> msgspec.Raw | None:
-        place, node = _place(name), self.root
+        place, node = place_of(name), self.root
         while node.level:
             ref = next((ref for ref in node.refs if place.startswith(ref.prefix)), None)
             if ref is None:
                 return None
-            node = _descend(node, self.load(ref.digest))
+            node = self.child(node.level, ref)
         return node.entries.get(name)
 
     def _decode(self, name: str, raw: msgspec.Raw) -> V:
         try:
-            return self._decoder.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise FormatError(f"the entry {name!r} can't be understood: {error}") from error
+            return decode_with(self._decoder, bytes(raw), "it")
+        except FormatError as error:
+            raise FormatError(f"the entry {reprlib.repr(name)}: {error}") from error
 
     def _decode_if(self, name: str, raw: msgspec.Raw | None) -> V | None:
         return None if raw is None else self._decode(name, raw)
@@ -180,11 +196,11 @@ class Tree(Generic[V]):
         parts = (_Part([self.root], set()), _Part([other.root], set()))
         for level in range(max(self.root.level, other.root.level), 0, -1):
             refs = [_refs_at(part.leaves, level) for part in parts]
-            shared = refs[0] & refs[1]
+            shared = refs[0].keys() & refs[1].keys()
             for tree, part, mine in zip((self, other), parts, refs, strict=True):
                 part.leaves[:] = [node for node in part.leaves if node.level < level]
-                part.leaves.extend(tree.load(digest) for digest in sorted(mine - shared))
-                part.digests.update(mine - shared)
+                part.leaves.extend(tree.child(level, mine[digest]) for digest in sorted(mine.keys() - shared))
+                part.digests.update(mine.keys() - shared)
         return parts
 
 
@@ -195,18 +211,8 @@ class _Part(NamedTuple):
     digests: set[Digest]
 
 
-def _count(node: Node) -> int:
-    return sum(ref.count for ref in node.refs) if node.level else len(node.entries)
-
-
-def _descend(parent: Node, child: Node) -> Node:
-    if child.level != parent.level - 1:
-        raise FormatError(f"a node of level {parent.level} refers to one of level {child.level}")
-    return child
-
-
-def _refs_at(nodes: Iterable[Node], level: int) -> set[Digest]:
-    return {ref.digest for node in nodes if node.level == level for ref in node.refs}
+def _refs_at(nodes: Iterable[Node], level: int) -> dict[Digest, Ref]:
+    return {ref.digest: ref for node in nodes if node.level == level for ref in node.refs}
 
 
 def _entries(leaves: Iterable[Node]) -> dict[str, msgspec.Raw]:
@@ -237,9 +243,9 @@ class _Editor:
         while len(refs) > 1:
             level += 1
             refs = self._group(refs, "", level)
-        root = self._load(refs[0].digest) if refs else Node(salt=self._salt)
+        root = descend(level + 1, refs[0], self._load) if refs else Node(salt=self._salt)
         while root.level and len(root.refs) == 1:
-            root = self._load(root.refs[0].digest)
+            root = descend(root.level, root.refs[0], self._load)
         return root
 
     def _load(self, digest: Digest) -> Node:
@@ -268,7 +274,7 @@ class _Editor:
             if not inside:
                 refs.append(ref)
                 continue
-            parts = self._edit(_descend(node, self._load(ref.digest)), ref.prefix, inside)
+            parts = self._edit(descend(node.level, ref, self._load), ref.prefix, inside)
             refs += parts
             shrunk = shrunk or sum(part.weight for part in parts) < ref.weight
         prefixes = tuple(ref.prefix for ref in node.refs)
@@ -304,7 +310,7 @@ class _Editor:
             ref
             for bit in "01"
             for ref in self._leaves(
-                {name: raw for name, raw in entries.items() if _place(name).startswith(prefix + bit)}, prefix + bit
+                {name: raw for name, raw in entries.items() if place_of(name).startswith(prefix + bit)}, prefix + bit
             )
         ]
 
@@ -338,7 +344,7 @@ class _Editor:
         if len(refs) == 1 and (level == 0 or only.weight > 1 or only.prefix == prefix):
             # The same node, now for a larger region.  (A lone ref inside it would grow as well.)
             return Ref(prefix, only.weight, only.count, only.digest)
-        nodes = [self._load(ref.digest) for ref in refs]
+        nodes = [descend(level + 1, ref, self._load) for ref in refs]
         if level == 0:
             entries = dict(sorted(_entries(nodes).items()))
             return self._make(Node(entries=entries, salt=self._salt), prefix)
@@ -348,5 +354,4 @@ class _Editor:
     def _make(self, node: Node, prefix: str) -> Ref:
         digest = digest_of(encode(node))
         self._made[digest] = node
-        weight = len(node.refs) if node.level else len(node.entries)
-        return Ref(prefix, weight, _count(node), digest)
+        return Ref(prefix, weight_of(node), count_of(node), digest)

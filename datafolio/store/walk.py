@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple
 
 from datafolio.digest import Digest
-from datafolio.store.model import Entry, Node, SnapshotRef
+from datafolio.store.model import Entry, Node, Ref, SnapshotRef
 from datafolio.store.state import State
 from datafolio.store.tree import Tree
 
@@ -30,6 +30,14 @@ class Needed(NamedTuple):
     by: str
 
 
+class _Leaf(NamedTuple):
+    """A leaf, the object that it is (None in the record itself), and the ref that names it (None for a root)."""
+
+    digest: Digest | None
+    ref: Ref | None
+    node: Node
+
+
 #: Around every read of the walk, with the object (None for the record itself) and what needs it.
 #: One that swallows a DamageError makes the walk go on with the rest.
 Guard = Callable[[Digest | None, str], AbstractContextManager[Any]]
@@ -45,7 +53,7 @@ class Walk:
 
     def __init__(self, guard: Guard = raising) -> None:
         self.needed: dict[Digest, Needed] = {}
-        self._visited: set[tuple[Role, Digest]] = set()
+        self._visited: set[tuple[Role, Digest, str]] = set()
         self._guard = guard
 
     def state(self, state: State) -> None:
@@ -54,9 +62,9 @@ class Walk:
             pass
         self.items(state.items, "")
         by = "the list of snapshots"
-        for digest, leaf in self._leaves(state.snapshots, by):
+        for digest, own, leaf in self._leaves(state.snapshots, by):
             with self._guard(digest, by):
-                for name, ref in state.snapshots.values_of(leaf):
+                for name, ref in state.snapshots.values_of(leaf, own):
                     self._snapshot(name, ref, state)
 
     def condemned(self, state: State) -> None:
@@ -67,9 +75,9 @@ class Walk:
     def items(self, tree: Tree[Entry], suffix: str, root: Digest | None = None) -> None:
         """Walk a map of items; `suffix` says which, after the words for an item."""
         by = f"the items{suffix}"
-        for digest, leaf in self._leaves(tree, by, root):
+        for digest, own, leaf in self._leaves(tree, by, root):
             with self._guard(digest, by):
-                for name, entry in tree.values_of(leaf):
+                for name, entry in tree.values_of(leaf, own):
                     self._visit(
                         entry.digest, Needed("payload", entry.size, f"item {name!r} version {entry.version}{suffix}")
                     )
@@ -86,25 +94,25 @@ class Walk:
                 with self._guard(snapshot.tree, by):
                     self.items(state.snapshot_items(ref), f" of {by}", snapshot.tree)
 
-    def _leaves(self, tree: Tree[Any], by: str, root: Digest | None = None) -> Iterator[tuple[Digest | None, Node]]:
+    def _leaves(self, tree: Tree[Any], by: str, root: Digest | None = None) -> Iterator[_Leaf]:
         """The leaves of `tree` that were not visited before; its root is the object `root`, or in the record."""
         if not tree.root.level:
-            yield root, tree.root
-        waiting = list(tree.root.refs)
+            yield _Leaf(root, None, tree.root)
+        waiting = [(tree.root.level, ref) for ref in tree.root.refs]
         while waiting:
-            digest = waiting.pop().digest
-            if self._visit(digest, Needed("node", None, by)):
-                with self._guard(digest, by):
-                    node = tree.load(digest)
-                    waiting.extend(node.refs)
+            level, ref = waiting.pop()
+            if self._visit(ref.digest, Needed("node", None, by), ref.prefix):
+                with self._guard(ref.digest, by):
+                    node = tree.child(level, ref)
+                    waiting.extend((node.level, below) for below in node.refs)
                     if not node.level:
-                        yield digest, node
+                        yield _Leaf(ref.digest, ref, node)
 
-    def _visit(self, digest: Digest, needed: Needed) -> bool:
-        """Note the object; whether it is new in that role."""
+    def _visit(self, digest: Digest, needed: Needed, prefix: str = "") -> bool:
+        """Note the object; whether it is new in that role, and for a node in that region."""
         self.needed.setdefault(digest, needed)
         # A payload may have the very bytes of a node or snapshot, which is to be looked into all the same.
-        visit = (needed.role, digest)
+        visit = (needed.role, digest, prefix)
         if visit in self._visited:
             return False
         self._visited.add(visit)

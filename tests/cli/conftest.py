@@ -16,7 +16,15 @@ import pytest
 from datafolio import DataFolio
 from datafolio.cli import main
 
-_OURS = ("DATAFOLIO_PATH", "DATAFOLIO_TRUST", "DATAFOLIO_DEBUG", "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED")
+_OURS = (
+    "DATAFOLIO_PATH",
+    "DATAFOLIO_TRUST",
+    "DATAFOLIO_AUTO_GC",
+    "DATAFOLIO_DEBUG",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PYTHONUNBUFFERED",
+)
 ROOT = Path(__file__).parents[2]
 
 

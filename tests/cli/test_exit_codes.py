@@ -11,6 +11,8 @@ import pytest
 
 import datafolio
 from datafolio import DataFolio
+from datafolio.cli.session import find_target
+from tests.store.plumbing import eager_collections
 
 NEEDS_FOLIO = [
     ("describe",),
@@ -86,6 +88,34 @@ def test_a_trust_that_is_neither_0_nor_1_is_refused(story, run, monkeypatch) -> 
     assert run("status") == (2, "", "datafolio: DATAFOLIO_TRUST is 'perhaps'; set it to 0 or 1\n")
     monkeypatch.setenv("DATAFOLIO_TRUST", "0")
     assert run("status").code == 0
+
+
+@pytest.mark.parametrize("word", ["on", "-1", "nan", "inf", "1e3", "0.5x", "\u0661", "None"])
+def test_an_auto_gc_that_is_neither_a_share_nor_off_is_refused(word, story, run, monkeypatch) -> None:
+    monkeypatch.setenv("DATAFOLIO_AUTO_GC", word)
+    said = f"datafolio: DATAFOLIO_AUTO_GC is {word.lower()!r}; set it to a share, such as 0.5, or to off\n"
+    assert run("status") == (2, "", said)
+
+
+@pytest.mark.parametrize(
+    ("word", "share"), [("", 0.5), ("off", None), (" OFF ", None), ("0", 0), ("2.5", 2.5), (".1", 0.1)]
+)
+def test_auto_gc_is_a_share_or_off(word, share) -> None:
+    assert find_target(None, {"DATAFOLIO_AUTO_GC": word}).auto_gc == share
+    assert find_target(None, {}).auto_gc == 0.5
+
+
+def test_auto_gc_off_keeps_what_a_command_would_collect(tmp_path, run, monkeypatch) -> None:
+    folio = DataFolio(tmp_path / "f", auto_gc=None)
+    folio.add_json("a", "x" * 5000)
+    folio.add_json("a", 1, overwrite=True)
+    for number in range(110):
+        folio.metadata["n"] = number
+    with eager_collections(1000):
+        for share, said in (("off", "would free 1 file, "), ("0.5", "nothing to free")):
+            monkeypatch.setenv("DATAFOLIO_AUTO_GC", share)
+            run("--folio", folio.path, "snapshot", "create", f"v{share}", "--no-env", "--no-git")
+            assert run("--folio", folio.path, "snapshot", "gc", "--dry-run").out.startswith(said)
 
 
 def test_diff_without_snapshots_says_how_to_make_one(tmp_path, run) -> None:

@@ -108,3 +108,11 @@ def test_what_is_no_terminal_gets_no_colour_and_no_wrapping(tmp_path, spawn) -> 
 def test_fsck_draws_its_progress_on_standard_error_of_a_terminal(story, on_terminal, spawn) -> None:
     assert "checking" in on_terminal("fsck")[1]
     assert spawn("fsck").err == ""
+
+
+def test_gc_draws_its_progress_on_standard_error_of_a_terminal(story, on_terminal, spawn) -> None:
+    spawn("snapshot", "delete", "v1.0")
+    code, shown = on_terminal("snapshot", "gc", "--yes")
+    assert code == 0
+    assert shown.index("marking") < shown.index("would free 1 item version") < shown.index("collecting")
+    assert spawn("snapshot", "gc").err == ""

@@ -22,7 +22,7 @@ OFF = {"capture_git": False, "capture_environment": False, "capture_execution": 
 
 
 def records(folio: DataFolio) -> list[str]:
-    return sorted(os.listdir(folio.path / "log"))
+    return sorted(name for name in os.listdir(folio.path / "log") if name.isdigit())
 
 
 def add_and_raise(folio: DataFolio, name: str, stop: type[BaseException] = ZeroDivisionError) -> None:

@@ -19,8 +19,8 @@ METHODS = {
     "cleanup_orphaned_versions", "compare_snapshots", "create_snapshot", "delete", "delete_snapshot", "describe",
     "diff_from_snapshot", "export_snapshot", "get_artifact_path", "get_data", "get_dependents", "get_inputs",
     "get_json", "get_lineage_graph", "get_model", "get_numpy", "get_snapshot", "get_snapshot_info", "get_table",
-    "get_timestamp", "list_contents", "list_snapshots", "load_snapshot", "reproduce_instructions",
-    "restore_snapshot", "validate",
+    "get_timestamp", "history", "list_contents", "list_snapshots", "load_snapshot", "reproduce_instructions",
+    "restore_snapshot", "undo", "validate",
 }  # fmt: skip
 PROPERTIES = {"artifacts", "data", "items", "metadata", "models", "path", "read_only", "snapshots", "tables"}
 
@@ -93,7 +93,7 @@ def test_the_signatures_are_those_of_the_guide():
     def parameters(name: str) -> list[str]:
         return list(inspect.signature(getattr(DataFolio, name)).parameters)
 
-    assert list(inspect.signature(DataFolio).parameters) == ["path", "read_only", "trust"]
+    assert list(inspect.signature(DataFolio).parameters) == ["path", "read_only", "trust", "auto_gc"]
     assert parameters("create_snapshot")[:7] == [
         "self", "name", "description", "tags", "capture_git", "capture_environment", "capture_execution"
     ]  # fmt: skip

@@ -166,6 +166,8 @@ def writes(handle: DataFolio, file: Path):
         "delete_snapshot": lambda: handle.delete_snapshot("v1"),
         "delete_snapshot with cleanup": lambda: handle.delete_snapshot("v1", cleanup_orphans=True),
         "cleanup_orphaned_versions": handle.cleanup_orphaned_versions,
+        "undo": handle.undo,
+        "undo to before an operation": lambda: handle.undo(1),
         "batch": lambda: handle.batch().__enter__(),
         "set metadata": lambda: handle.metadata.__setitem__("a", 1),
         "delete metadata": lambda: handle.metadata.__delitem__("same"),
@@ -177,10 +179,10 @@ def writes(handle: DataFolio, file: Path):
 
 #: Methods of DataFolio that change nothing.
 READING = {
-    "compare_snapshots", "describe", "diff_from_snapshot", "export_snapshot", "get_artifact_path", "get_data",
+    "audit", "compare_snapshots", "describe", "diff_from_snapshot", "export_snapshot", "get_artifact_path", "get_data",
     "get_dependents", "get_inputs", "get_item_info", "get_json", "get_lineage_graph", "get_model", "get_numpy",
-    "get_snapshot", "get_snapshot_info", "get_table", "get_timestamp", "init", "list_contents", "list_snapshots",
-    "list_items", "load_snapshot", "open", "reproduce_instructions", "validate",
+    "get_snapshot", "get_snapshot_info", "get_table", "get_timestamp", "history", "init", "list_contents",
+    "list_items", "list_snapshots", "load_snapshot", "open", "reproduce_instructions", "validate",
 }  # fmt: skip
 
 

@@ -167,6 +167,10 @@ class WatchedBackend(Backend):
         self.note("size", key)
         return self.inner.size(key)
 
+    def stamp(self, key):
+        self.note("stamp", key)
+        return self.inner.stamp(key)
+
     def list(self, prefix):
         self.note("list", prefix)
         return self.inner.list(prefix)
@@ -177,6 +181,14 @@ class WatchedBackend(Backend):
     def replace(self, key, data):
         self.note("replace", key)
         self.inner.replace(key, data)
+
+    def alias(self, key, other):
+        self.note("alias", other)
+        self.inner.alias(key, other)
+
+    def move(self, key, other):
+        self.note("move", key)
+        self.inner.move(key, other)
 
     def confirm(self, key):
         self.note("confirm", key)

@@ -50,7 +50,7 @@ def test_a_new_folio_has_its_own_file_a_readme_and_a_record(backend):
     Repository.create(backend)
     assert keys(backend) == {FOLIO_FILE, README_FILE, record_key(0)}
     document = json.loads(backend.read(FOLIO_FILE))
-    assert set(document) == {"format", "folio_id", "created_at"}
+    assert set(document) == {"format", "folio_id", "created_at", "check"}
     assert document["format"] == 1
 
 
