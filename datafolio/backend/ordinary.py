@@ -88,9 +88,15 @@ class OwnFolders:
         if folder in self._known:
             return
         self.require(folder.parent)
-        if folder.is_symlink():
+        try:
+            mode = os.lstat(folder).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise StorageError(f"looking at {folder}: {error.strerror or error}", error.errno) from error
+        if stat.S_ISLNK(mode):
             raise StorageError(
                 f"{folder} is a symbolic link, which may lead anywhere; put an ordinary directory in its place"
             )
-        if is_folder(folder):
+        if stat.S_ISDIR(mode):
             self._known.add(folder)

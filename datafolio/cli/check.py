@@ -90,7 +90,9 @@ def _share(sample: str | None, *, quick: bool) -> float:
     return share
 
 
-def _repair(backend: LocalBackend, source: str | None, progress: Progress | None, *, yes: bool, as_json: bool) -> Report:
+def _repair(
+    backend: LocalBackend, source: str | None, progress: Progress | None, *, yes: bool, as_json: bool
+) -> Report:
     """Mend, or say what can be mended; the report on the folio as it is then."""
     other = None if source is None else LocalBackend(bind_path(source))
     if other is not None and read_folio_file(other) is None:

@@ -56,7 +56,7 @@ def _section(title: str, captured: Mapping[str, Any] | None) -> Iterator[Rendera
 
 
 def _words(key: str, value: Any) -> str:
-    if key == "packages":
+    if key == "packages" and isinstance(value, Mapping):
         return f"{len(value)}; --json lists them"
     if isinstance(value, Mapping):
         return "; ".join(f"{name}: {_words('', part)}" for name, part in value.items()) or "none"

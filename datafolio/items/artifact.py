@@ -80,10 +80,10 @@ def _reading(path: str) -> Iterator[None]:
         if isinstance(error, StorageError):
             raise
         raise UnsupportedValueError(f"there is no file at {path}; check the path, or write the file first") from error
-    except PermissionError as error:
+    except OSError as error:
         if isinstance(error, StorageError):
             raise
-        raise StorageError(f"{path} can't be read: {error.strerror}") from error
+        raise StorageError(f"{path} can't be read: {error.strerror}", error.errno) from error
 
 
 def _refuse(status: os.stat_result, path: str) -> None:

@@ -97,10 +97,10 @@ def init_folio(path: Path) -> Repository:
 def _is_folio(path: Path) -> bool:
     try:
         os.lstat(path / FOLIO_FILE)
-    except PermissionError as error:
-        raise _unseen(path, error) from error
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise _unseen(path, error) from error
     return True
 
 

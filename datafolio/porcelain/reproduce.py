@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from datafolio.porcelain.provenance.remote import sanitise_remote
 from datafolio.text import printable
@@ -24,6 +24,7 @@ _RESTORE = {
 }
 _LONGEST = 72
 _MOST_RESULTS = 50
+_T = TypeVar("_T")
 _HEX = re.compile(r"[0-9a-fA-F]{4,64}")
 
 
@@ -57,7 +58,7 @@ def _code(git: Mapping[str, Any]) -> Iterator[str]:
     if not git:
         return
     # Cleaned again: the folio may have been written by anyone.
-    remote = sanitise_remote(git.get("remote"))
+    remote = sanitise_remote(_if_a(str, git.get("remote")))
     if remote and not remote.startswith("-") and "::" not in remote:
         yield f"git clone {_shell(remote)}  # unless you have it already"
     commit = git.get("commit")
@@ -76,13 +77,18 @@ def _environment(name: str, environment: Mapping[str, Any]) -> Iterator[str]:
         implementation = environment.get("implementation") or "CPython"
         other = "" if implementation == "CPython" else f" ({_shown(str(implementation))})"
         yield f"Python version: {_shown(str(python))}{other}"
-    lock = (environment.get("lock") or {}).get("file")
-    packages = environment.get("packages") or {}
+    lock = _if_a(str, (_if_a(dict, environment.get("lock")) or {}).get("file"))
+    packages = _if_a(dict, environment.get("packages"))
     if lock in _RESTORE:
         yield _RESTORE[lock]
     elif packages:
         versions = "1 package version is" if len(packages) == 1 else f"{len(packages)} package versions are"
         yield f"{versions} recorded; to see them: datafolio snapshot show {_shell(name)} --json"
+
+
+def _if_a(kind: type[_T], value: object) -> _T | None:
+    """`value`, if it is what datafolio writes in its place."""
+    return value if isinstance(value, kind) else None
 
 
 def _results(metadata: Mapping[Any, Any]) -> Iterator[str]:

@@ -194,14 +194,34 @@ class Log:
             if not self._is_ours(key, record.write_id):
                 raise
             self._backend.confirm(key)
-        stamp = self._backend.stamp(key)
+        return self._settled(logged)
+
+    def _settled(self, logged: Logged) -> Logged:
+        """The record, just created, once it is known to be part of the log.
+
+        It is there by now, so an error of the disk is given a second chance before it is told.
+        """
+        words = f"{logged.record.operation}: this was written, and may have taken effect, but then"
+        for is_last in (False, True):
+            try:
+                return self._in_log(logged)
+            except KeyExistsError:
+                raise
+            except StorageError as error:
+                if is_last:
+                    raise StorageError(f"{words} {error}", error.errno) from error
+        raise AssertionError("unreachable")
+
+    def _in_log(self, logged: Logged) -> Logged:
+        record = logged.record
+        stamp = self._backend.stamp(record_key(record.seq))
         if record.previous is None or self._holds(record.seq - 1, record.previous):
             return replace(logged, stamp=stamp)
         self._require_in_log(logged)
         return logged
 
     def _require_in_log(self, logged: Logged) -> None:
-        """Return if the record, just created, is part of the log although the one before it is gone.
+        """Return if the record is part of the log although the one before it is gone.
 
         This writer slept while the log moved on.  Either its record was in time, and trimming has come
         as far as the one before, or it was created where trimming had passed already.

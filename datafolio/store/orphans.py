@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple, TypedDict
 
 from datafolio.digest import Digest
-from datafolio.errors import DamageError
+from datafolio.errors import DamageError, StorageError
 from datafolio.store.model import Entry, Node, decode
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
@@ -85,12 +85,19 @@ def _dead_holders(repository: Repository, state: State, dead: Collection[Digest]
     """Dead leaves of maps of items, whoever held them."""
     for digest in sorted(dead):
         with contextlib.suppress(DamageError):
-            with repository.objects.open(digest) as file:
-                if file.read(len(_NODE)) != _NODE:
-                    continue
+            if not _is_node(repository, digest):
+                continue
             node = decode(repository.objects.read(digest), Node, f"the node {digest}")
             if node.level == 0:
                 yield _Holder(Tree(Entry, state.loaders.node, node), "a version no longer in the log")
+
+
+def _is_node(repository: Repository, digest: Digest) -> bool:
+    with repository.objects.open(digest) as file:
+        try:
+            return file.read(len(_NODE)) == _NODE
+        except OSError as error:
+            raise StorageError(f"reading the object {digest}: {error.strerror or error}", error.errno) from error
 
 
 _NODE = b'{"kind":"node"'

@@ -138,6 +138,8 @@ class Repository(Forkable):
         except StorageError as error:
             if not (reserve and is_full(error) and self.backend.release_reserve(reserve)):
                 raise
+            if self._tip is not None and not self.log.is_newest(self._tip.logged):
+                raise  # the record may be there, and applying the change twice is not the same as once
             try:
                 return self._commit(operation, change, payloads or {}, stored)
             finally:

@@ -1,7 +1,7 @@
 """Write the golden folio of this version: `python -m tests.golden.make` from the root of the checkout.
 
 A folio that a release wrote stays in the repository as it is, and every later version must read it.
-So this is run once for a format, before its first release.
+So this is run once, before a release that writes something new; `NAME` is then another one.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from datafolio.store.model import FORMAT
 from datafolio.store.repository import Repository
 
 HERE = pathlib.Path(__file__).parent
+#: The newest: the number of the format, and a letter for each thing that came without a new one.
+NAME = f"format{FORMAT}b"
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 
 EVERY_TAG = {
@@ -89,6 +91,8 @@ def make(path: pathlib.Path) -> None:
     folio.cleanup_orphaned_versions()
     _snapshot(path, "last", None, ("last",))
     folio.add_json("parameters", {"depth": 6}, overwrite=True)
+    folio.add_json("parameters", {"depth": 7}, overwrite=True)
+    folio.undo()
 
 
 def _add_one_of_each(folio: DataFolio) -> None:
@@ -182,7 +186,7 @@ def _value(folio: DataFolio, name: str, kind: str) -> object:
 def _pack(path: pathlib.Path, target: pathlib.Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for file in sorted(path.rglob("*")):
-            if file.is_file():
+            if file.is_file() and file.parent.name != "tmp":  # what is kept for a full disk says nothing
                 # The time of a file is no part of a folio.
                 entry = zipfile.ZipInfo(file.relative_to(path).as_posix())
                 entry.compress_type = zipfile.ZIP_DEFLATED
@@ -194,8 +198,8 @@ def main() -> None:
         path = pathlib.Path(folder, "folio")
         make(path)
         expected = json.dumps(summary(DataFolio(path, read_only=True)), indent=1, ensure_ascii=False)
-        _pack(path, HERE / f"format{FORMAT}.zip")
-        (HERE / f"format{FORMAT}.json").write_text(expected + "\n", "utf-8")
+        _pack(path, HERE / f"{NAME}.zip")
+        (HERE / f"{NAME}.json").write_text(expected + "\n", "utf-8")
 
 
 if __name__ == "__main__":

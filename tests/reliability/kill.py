@@ -37,6 +37,10 @@ class _Trials:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # Copies of artifacts that were read, which processes that are killed leave behind.
+        self._scratch = folder / "scratch"
+        self._scratch.mkdir()
+        tempfile.tempdir = str(self._scratch)
         self.count: Counter[str] = Counter()
         self.failures: list[str] = []
         self._steps = steps(folder)
@@ -73,6 +77,8 @@ class _Trials:
         return in_child(function)
 
     def _check(self, when: str, ended: Ended, allowed: list[Shown]) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir()
         assert ended.code in {0, -signal.SIGKILL}, f"{when}: {ended}"
         self.count["acknowledged"] += len(ended.said)
         checked = in_child(lambda say: say(str(check_folio(self._place, allowed))))

@@ -267,6 +267,7 @@ def main() -> None:
     parser.add_argument("--stays", action="store_true", help="let every operation from there on fail")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="datafolio-oserror-") as folder:
+        tempfile.tempdir = folder  # for copies of artifacts
         trials = Trials(Path(folder))
         for step, fault in itertools.islice(_points(trials, stays=options.stays), options.offset, None, options.stride):
             trials.run(step, fault)

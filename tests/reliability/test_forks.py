@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from datafolio import DataFolio
-from tests.reliability.programs import needs_fork, run_program
+from tests.reliability.snippets import needs_fork, run_snippet
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def folio(tmp_path: Path) -> DataFolio:
 
 @pytest.fixture
 def run(tmp_path: Path):
-    return functools.partial(run_program, tmp_path)
+    return functools.partial(run_snippet, tmp_path)
 
 
 @needs_fork

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from datafolio import DataFolio, ItemInUseError, UsageError
-from tests.reliability.programs import needs_fork, run_program
+from tests.reliability.snippets import needs_fork, run_snippet
 
 OFF = {"capture_git": False, "capture_environment": False, "capture_execution": False}
 
@@ -24,7 +24,7 @@ def folio(tmp_path: Path) -> DataFolio:
 
 @pytest.fixture
 def run(tmp_path: Path):
-    return functools.partial(run_program, tmp_path)
+    return functools.partial(run_snippet, tmp_path)
 
 
 # Pools of processes.
