@@ -20,7 +20,7 @@ import msgspec
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import ConflictError, FormatError, KeyExistsError, KeyMissingError, StorageError
-from datafolio.store.model import Record, decode, encode, require_format
+from datafolio.store.model import Record, decode, encode, require_format, require_readable
 from datafolio.store.seal import is_sealed, sealed
 from datafolio.store.shape import checked_root
 
@@ -185,6 +185,7 @@ class Log:
         if record.previous is not None and self._backend.size(record_key(record.seq - 1)) is None:
             raise KeyExistsError(f"{key} is older than the log")
         data = sealed(_with_fields(encode(record), unknown))
+        require_readable(data, f"the record of {record.operation!r}")
         logged = Logged(record, digest_of(data), len(data), unknown)
         try:
             self._backend.create(key, data)

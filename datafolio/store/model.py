@@ -11,9 +11,10 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from datafolio.backend.base import LARGEST_READ
 from datafolio.canonical import MAX_DEPTH
 from datafolio.digest import Digest
-from datafolio.errors import FormatError, NewerFormatError
+from datafolio.errors import FormatError, NewerFormatError, UsageError
 from datafolio.text import printable
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "decode_with",
     "encode",
     "require_format",
+    "require_readable",
 ]
 
 #: The format this version writes, and the newest it reads.
@@ -202,6 +204,15 @@ def encode(value: msgspec.Struct) -> bytes:
     if isinstance(value, Node):
         return _encoder.encode(value)
     return _ordered_encoder.encode(value)
+
+
+def require_readable(data: bytes, what: str) -> None:
+    """Raise UsageError, naming `what`, for a structure that is too large to be read again."""
+    if len(data) > LARGEST_READ:
+        raise UsageError(
+            f"{what} would take {len(data)} bytes, and at most {LARGEST_READ} are ever read; "
+            f"keep large values as items (add_json), not in metadata, descriptions or tags"
+        )
 
 
 def decode(data: bytes, kind: type[_T], what: str) -> _T:

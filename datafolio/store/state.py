@@ -12,7 +12,18 @@ from datafolio.backend import Key
 from datafolio.canonical import unpack
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import FormatError
-from datafolio.store.model import FORMAT, NUMBER, Entry, Garbage, Node, Record, Snapshot, SnapshotRef, decode
+from datafolio.store.model import (
+    FORMAT,
+    NUMBER,
+    Entry,
+    Garbage,
+    Node,
+    Record,
+    Snapshot,
+    SnapshotRef,
+    decode,
+    require_readable,
+)
 from datafolio.store.objects import object_key
 from datafolio.store.shape import NodeLoader, checked_root
 from datafolio.store.tree import Tree
@@ -162,7 +173,10 @@ class State:
 
     def pending(self) -> dict[Digest, bytes]:
         """The objects that must be stored before a record of this state may exist, besides payloads."""
-        return {**self.objects, **self._pending_nodes()}
+        pending = {**self.objects, **self._pending_nodes()}
+        for data in pending.values():
+            require_readable(data, "a part of the folio's maps, or a snapshot,")
+        return pending
 
     def with_worn_nodes(self) -> State:
         """The state whose totals count the nodes it makes as garbage to come: each takes an older one's place."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reliability import full_disk
+from tests.reliability import full_disk, mounted
 
 #: Every number of free bytes and of free files takes minutes.
 SHORT = [name for name in full_disk.TASKS if not name.startswith("at_every")]
@@ -13,10 +13,10 @@ ON_EXT4 = ["a_snapshot_is_deleted_and_collected", "what_adds_is_refused"]
 
 
 def run(name: str, kind: str) -> None:
-    reason = full_disk.why_not(kind)
+    reason = mounted.why_not(kind)
     if reason is not None:
         pytest.skip(reason)
-    full_disk.run(name, kind)
+    mounted.run(name, kind)
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from datafolio import DataFolio
 from datafolio.backend import LocalBackend
-from datafolio.errors import DamageError, FolioError, FormatError, StorageError
+from datafolio.errors import DamageError, FolioError, FormatError, StorageError, UsageError
 from datafolio.store.fsck import fsck
 from datafolio.store.names import safe_filename
 from tests.reliability import hostile
@@ -458,3 +458,12 @@ def test_a_folio_that_is_consistent_and_wrong_gives_values_or_folio_errors(origi
                 hostile.change_object(root, digest, document)
         with hostile.time_limit(SECONDS):
             hostile.use(root)
+
+
+def test_nothing_is_written_that_is_too_large_to_be_read_again(folio):
+    opened = DataFolio(folio)
+    before = opened.list_items()
+    with pytest.raises(UsageError, match="keep large values as items"):
+        opened.metadata["large"] = "x" * (65 << 20)
+    assert DataFolio(folio).list_items() == before
+    assert "large" not in opened.metadata
