@@ -91,7 +91,8 @@ class _Check:
 
     def run(self) -> None:
         self._check_folio_file()
-        self._check_log()
+        with self._finding("record-unreadable", LOG):
+            self._check_log()
         repository = Repository(self._backend)
         try:
             self._tip = repository.tip()
@@ -101,7 +102,8 @@ class _Check:
         self._map.condemned(state)
         self._walk.state(state)
         self._check_objects(repository)
-        self._check_strangers()
+        with self._finding("object-unreadable", OBJECTS):
+            self._check_strangers()
         self._say_what_is_affected()
         for view, message in check_views(self._backend, self._tip.seq):
             self._find("view-damaged", view, message)
@@ -116,9 +118,24 @@ class _Check:
             self._find("folio-file-damaged", FOLIO_FILE, str(error))
             return
         if info is None:
-            if not self._log.sequence():
+            if not self._has_records():
                 raise FolioNotFoundError(f"no folio at {self._backend.location} (it has no {FOLIO_FILE} and no {LOG})")
             self._find("folio-file-damaged", FOLIO_FILE, "the file is missing")
+
+    def _has_records(self) -> bool:
+        with contextlib.suppress(StorageError):
+            return bool(self._log.sequence())
+        return True  # something is there
+
+    @contextlib.contextmanager
+    def _finding(self, kind: str, folder: str) -> Iterator[None]:
+        """What keeps a whole folder from being listed is a finding too."""
+        try:
+            yield
+        except FolioNotFoundError:
+            raise
+        except StorageError as error:
+            self._find(kind, folder, str(error), ("the whole folio",))
 
     def _find(self, kind: str, where: str, message: str, affects: tuple[str, ...] = ()) -> None:
         known = self._findings.get((kind, where))

@@ -50,7 +50,7 @@ def name_orphans(repository: Repository, state: State, dead: Collection[Digest])
     """
     found: dict[tuple[str, int, Digest], Orphan] = {}
     for holder in (*_past_holders(repository, state), *_dead_holders(repository, state, dead)):
-        with contextlib.suppress(DamageError):
+        with contextlib.suppress(DamageError, StorageError):
             for change in state.items.diff(holder.items):
                 entry = change.after
                 if entry is not None and entry.digest in dead:
@@ -74,7 +74,7 @@ def _past_holders(repository: Repository, state: State) -> Iterator[_Holder]:
     """Snapshots that are deleted and items that were current, as far as the log tells, newest first."""
     for logged in repository.log.retained():
         past = repository.state_of(logged)
-        with contextlib.suppress(DamageError):
+        with contextlib.suppress(DamageError, StorageError):
             for change in state.snapshots.diff(past.snapshots):
                 if change.after is not None:
                     yield _Holder(past.snapshot_items(change.after), f"snapshot {change.name!r}")
@@ -84,7 +84,7 @@ def _past_holders(repository: Repository, state: State) -> Iterator[_Holder]:
 def _dead_holders(repository: Repository, state: State, dead: Collection[Digest]) -> Iterator[_Holder]:
     """Dead leaves of maps of items, whoever held them."""
     for digest in sorted(dead):
-        with contextlib.suppress(DamageError):
+        with contextlib.suppress(DamageError, StorageError):
             if not _is_node(repository, digest):
                 continue
             node = decode(repository.objects.read(digest), Node, f"the node {digest}")

@@ -20,6 +20,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], ...]] = {
     "many": ((),),
     "damage": ((),),
     "repairs": ((),),
+    "hostile": ((),),
     "machine": ((),),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from datafolio.backend import LocalBackend
 from datafolio.digest import digest_of
 from datafolio.errors import FolioNotFoundError, FormatError, UsageError
 from datafolio.store.fsck import FINDING_IDS, ItemVersion, fsck
@@ -556,3 +557,12 @@ def test_an_object_that_the_disk_does_not_give_up_is_a_finding_and_the_rest_is_c
     flipped.write_bytes(b"dAmaged")
     found = {finding.where: finding.id for finding in fsck(disk).findings}
     assert found == {payload_key(b"unreadable"): "object-unreadable", payload_key(b"damaged"): "object-damaged"}
+
+
+@pytest.mark.parametrize("folder", ["log", "objects"])
+def test_a_folder_that_is_a_link_elsewhere_is_a_finding_and_is_not_followed(folio, disk, root, tmp_path, folder):
+    (root / folder).rename(tmp_path / "elsewhere")
+    (root / folder).symlink_to(tmp_path / "elsewhere")
+    report = fsck(LocalBackend(root))
+    assert not report.is_sound
+    assert any("symbolic link" in finding.message for finding in report.findings)
