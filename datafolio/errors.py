@@ -29,6 +29,7 @@ code of the ``datafolio`` command.
     │   └── FormatError                  a file of the folio that can't be understood
     │       └── NewerFormatError         it was written by a newer datafolio
     ├── StorageError                  7  look at the disk       (OSError)
+    │   ├── NotAFileError                a link or a folder where only a file can be
     │   ├── KeyExistsError               (FileExistsError)
     │   └── KeyMissingError              (FileNotFoundError)
     └── MissingDependencyError        8  install the extra that the message names (ImportError)
@@ -58,6 +59,7 @@ __all__ = [
     "MissingDependencyError",
     "MissingObjectError",
     "NewerFormatError",
+    "NotAFileError",
     "NotFoundError",
     "NotKeptError",
     "ReadOnlyError",
@@ -206,6 +208,10 @@ class StorageError(FolioError, OSError):
     def __reduce__(self) -> tuple[type[StorageError], tuple[str, int | None]]:
         # OSError's own way forgets the number, on the road from a worker process for instance.
         return type(self), (str(self), self.errno)
+
+
+class NotAFileError(StorageError):
+    """Something that is no ordinary file, such as a link, stands where only one can be."""
 
 
 class KeyExistsError(StorageError, FileExistsError):

@@ -121,6 +121,10 @@ class Backend(ABC):
         """The size in bytes, or None where there is no such key."""
 
     @abstractmethod
+    def exists(self, key: Key) -> bool:
+        """Whether there is anything at `key`, even if it is nothing that can be read."""
+
+    @abstractmethod
     def stamp(self, key: Key) -> Hashable | None:
         """What is at `key`, told from anything else that is ever put there; None where there is no such key."""
 

@@ -93,6 +93,9 @@ class LocalBackend(Backend):
         found = self._look_at(key)
         return None if found is None else found.st_size
 
+    def exists(self, key: Key) -> bool:
+        return os.path.lexists(self._own_path(key))
+
     def stamp(self, key: Key) -> Hashable | None:
         found = self._look_at(key)
         # Not the time of the last change to the file's names: another one is given to it now and then.

@@ -36,6 +36,10 @@ class MemoryBackend(Backend):
         data = self._contents.get(key)
         return None if data is None else len(data)
 
+    def exists(self, key: Key) -> bool:
+        check_key(key)
+        return key in self._contents
+
     def stamp(self, key: Key) -> Hashable | None:
         check_key(key)
         return self._contents.get(key)

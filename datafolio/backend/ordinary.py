@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from datafolio.errors import StorageError
+from datafolio.errors import NotAFileError, StorageError
 
 __all__ = ["OwnFolders", "is_folder", "open_ordinary", "require_ordinary", "require_regular"]
 
@@ -65,7 +65,7 @@ def require_regular(path: Path | str, mode: int) -> None:
     """Raise StorageError if `mode` is not that of an ordinary file."""
     if not stat.S_ISREG(mode):
         what = next((words for is_one, words in _KINDS if is_one(mode)), "something else")
-        raise StorageError(f"{path} is {what}, where only an ordinary file can be; move it away")
+        raise NotAFileError(f"{path} is {what}, where only an ordinary file can be; move it away")
 
 
 def is_folder(path: Path) -> bool:

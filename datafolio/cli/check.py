@@ -17,8 +17,9 @@ from datafolio.porcelain.place import bind_path
 from datafolio.store.findings import Finding, Report
 from datafolio.store.fsck import Progress
 from datafolio.store.fsck import fsck as check
+from datafolio.store.log import Log
 from datafolio.store.repair import Repair, repair
-from datafolio.store.repository import read_folio_file
+from datafolio.store.repository import FOLIO_FILE
 from datafolio.text import format_size
 
 if TYPE_CHECKING:
@@ -64,10 +65,11 @@ def fsck(
         raise UsageError("--repair looks at all of the folio; leave out --quick and --sample")
     # Not opened first: a folio that can't be is what this is for.
     backend = LocalBackend(bind_path(target.path))
+    other = None if source is None else _other(source)
     try:
         with progress_bar("checking") as progress:
             if mend:
-                report = _repair(backend, source, progress, yes=yes, as_json=as_json)
+                report = _repair(backend, other, progress, yes=yes, as_json=as_json)
             else:
                 report = check(backend, share=share, progress=progress)
     except FolioNotFoundError as error:
@@ -90,13 +92,18 @@ def _share(sample: str | None, *, quick: bool) -> float:
     return share
 
 
+def _other(source: str) -> LocalBackend:
+    """The copy that --from names, which may be damaged too."""
+    other = LocalBackend(bind_path(source))
+    if not other.exists(FOLIO_FILE) and not Log(other).sequence():
+        raise FolioNotFoundError(f"no folio at {other.location}, which --from names")
+    return other
+
+
 def _repair(
-    backend: LocalBackend, source: str | None, progress: Progress | None, *, yes: bool, as_json: bool
+    backend: LocalBackend, other: LocalBackend | None, progress: Progress | None, *, yes: bool, as_json: bool
 ) -> Report:
     """Mend, or say what can be mended; the report on the folio as it is then."""
-    other = None if source is None else LocalBackend(bind_path(source))
-    if other is not None and read_folio_file(other) is None:
-        raise FolioNotFoundError(f"no folio at {other.location}, which --from names")
     done = repair(backend, source=other, dry_run=not yes, progress=progress)
     if as_json:
         emit(repair_document(backend.root, done, dry_run=not yes))
@@ -126,7 +133,7 @@ def _repair_lines(done: Repair, *, dry_run: bool) -> Iterator[Text]:
     for finding in left:
         yield from _finding_lines(finding)
     if dry_run:
-        yield line(("nothing was changed; `datafolio fsck --repair --yes` does it", ""))
+        yield line(("nothing was changed; the same with --yes does it", ""))
 
 
 def _lines(report: Report, share: float) -> Iterator[Text]:

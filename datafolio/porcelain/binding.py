@@ -25,7 +25,7 @@ from datafolio.errors import (
     UsageError,
 )
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
-from datafolio.store.gc import DUE_SHARE, collect_if_due
+from datafolio.store.gc import DUE_BYTES, DUE_SHARE, collect_if_due
 from datafolio.store.objects import ObjectStore, Source
 from datafolio.store.payload import IncomingPayload
 from datafolio.store.repository import DELETING, Repository
@@ -70,6 +70,8 @@ class Binding:
         self.read_only = read_only or snapshot is not None
         self.trust = trust
         self.auto_gc = auto_gc
+        #: An automatic collection that failed waits until so much has been let go of.
+        self._no_collection_before = 0
         self._pinned = snapshot
         # Shared with the bindings to snapshots that are made of this one: they may be the batch's own.
         self._batches = threading.local() if batches is None else batches
@@ -178,7 +180,13 @@ class Binding:
             return
         # What was committed is durable whether or not there is garbage that can be told from the rest.
         with contextlib.suppress(StorageError, DamageError, FolioNotFoundError):
+            loosened = self.repository.tip().state.garbage.loosened
+            if loosened < self._no_collection_before:
+                return
+            # One that fails would fail again at the next commit, and each takes a look at the whole folio.
+            self._no_collection_before = loosened + DUE_BYTES
             collect_if_due(self.repository, self.auto_gc)
+            self._no_collection_before = 0
 
     def refresh_views(self) -> None:
         """Bring the files for people up to date, if it is time; outside a batch."""

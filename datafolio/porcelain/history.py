@@ -53,7 +53,7 @@ def undo(binding: Binding, operation: int | None, *, dry_run: bool) -> dict[str,
 
 def _undone(repository: Repository, done: log.Undo, number: int | None) -> dict[str, Any]:
     after = repository.state_of(done.past)
-    logged = None if number is None else log.readable(repository, number)
+    logged = None if number is None else repository.log.readable(number)
     return {
         "operation": number,
         "time": logged and logged.record.time,

@@ -145,32 +145,40 @@ class _Check:
     # The log.
 
     def _check_log(self) -> None:
+        marked = self._marked()  # first: what it names is in the log by then
         sequence = self._log.sequence()
-        marked = self._check_marker(sequence)
-        if marked is not None and (not sequence or marked > sequence[-1]):
-            message = f"{MARKER} shows that record {marked} was there, and the newest is {sequence[-1:] or 'none'}"
+        numbers = set(sequence)
+        if isinstance(marked, str):
+            # Most often it is one file with the newest record, which then is a finding of its own.
+            if not sequence or not self._is_same_file(MARKER, record_key(sequence[-1])):
+                self._find("marker-damaged", MARKER, marked)
+        elif marked is not None and (not sequence or marked > sequence[-1]):
+            newest = f"the newest is {sequence[-1]}" if sequence else "there is none at all"
+            message = f"{MARKER} shows that record {marked} was there, and {newest}"
             self._find("record-missing", record_key(marked), message, ("the whole folio",))
         elif not sequence:
             self._find("log-empty", LOG, "there is no record, so the folio's state is not known", ("the whole folio",))
+        following = record_key(sequence[-1] + 1) if sequence else record_key(0)
+        if self._backend.exists(following) and not self._log.sequence()[-1:] > sequence[-1:]:
+            self._find("record-unreadable", following, "something that is no record is in the way of the next one")
         before: Logged | None = None
         for seq in sequence:
-            if seq - 1 not in sequence and seq != sequence[0]:
+            if seq - 1 not in numbers and seq != sequence[0]:
                 self._find("log-gap", record_key(seq), f"record {seq - 1} is missing")
             logged = self._checked_record(seq, ("the whole folio",) * (seq == sequence[-1]))
             if logged is not None and before is not None and before.record.seq == seq - 1:
                 self._check_chain(before, logged)
             before = logged
 
-    def _check_marker(self, sequence: list[int]) -> int | None:
-        """The number of the record that was marked as the newest, where that can be told."""
+    def _marked(self) -> int | str | None:
+        """The number of the record that was marked as the newest, or what is wrong with the mark."""
         try:
             marked = self._log.marked()
         except (FormatError, StorageError) as error:
-            # Most often it is one file with the newest record, which then is a finding of its own.
-            if not sequence or not self._is_same_file(MARKER, record_key(sequence[-1])):
-                self._find("marker-damaged", MARKER, str(error))
-            return None
-        return None if marked is None else marked.record.seq
+            return str(error)
+        if marked is None:
+            return f"{MARKER} is no file" if self._backend.exists(MARKER) else None
+        return marked.record.seq
 
     def _is_same_file(self, key: Key, other: Key) -> bool:
         with contextlib.suppress(StorageError, DamageError):

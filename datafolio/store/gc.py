@@ -23,21 +23,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datafolio.backend import Key
-from datafolio.digest import Digest, is_digest
+from datafolio.digest import Digest
 from datafolio.errors import DamageError, StorageError
 from datafolio.store.condemn import Marking, Progress, loosened_at_horizon
 from datafolio.store.model import Node, decode
-from datafolio.store.objects import CONDEMNED, condemned_key, object_key
+from datafolio.store.objects import CONDEMNED, object_key, parse_condemned_key
 from datafolio.store.orphans import Orphan
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
 from datafolio.store.walk import Walk
 from datafolio.text import format_size
 
-__all__ = ["DUE_SHARE", "Collection", "collect", "collect_if_due"]
+__all__ = ["DUE_BYTES", "DUE_SHARE", "Collection", "collect", "collect_if_due"]
 
 #: An automatic collection waits until there is this much to gain, in bytes.
-_DUE_BYTES = 32 << 20
+DUE_BYTES = 32 << 20
 
 #: The share of what the last one left that has to be garbage, unless somebody says otherwise.
 DUE_SHARE = 0.5
@@ -111,8 +111,8 @@ class _Sweep:
         walk = Walk()
         walk.condemned(state)
         for key, size in self._repository.backend.list(CONDEMNED):
-            digest = Digest(key.removeprefix(CONDEMNED).replace("/", "", 1))
-            if not is_digest(digest) or condemned_key(digest) != key or digest in walk.needed:
+            digest = parse_condemned_key(key)
+            if digest is None or digest in walk.needed:
                 continue
             try:
                 epoch = _epoch_of(self._repository, digest)
@@ -150,7 +150,7 @@ def _epoch_of(repository: Repository, digest: Digest) -> int | None:
 def collect_if_due(repository: Repository, share: float = DUE_SHARE) -> Collection | None:
     """Collect what the retained log no longer needs, once that passes `share` of what the last collection left."""
     garbage = repository.tip().state.garbage
-    due = max(_DUE_BYTES, share * garbage.kept)
+    due = max(DUE_BYTES, share * garbage.kept)
     if garbage.loosened - garbage.collected <= due:
         return None
     if loosened_at_horizon(repository) - garbage.collected <= due:

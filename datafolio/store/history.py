@@ -6,20 +6,19 @@ again, and says which (`restores`).  So undoing once more goes on from there, an
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import SupportsIndex
 
-from datafolio.errors import DamageError, KeyMissingError, NotKeptError, StorageError, UsageError
+from datafolio.errors import DamageError, KeyMissingError, NotKeptError, UsageError
 from datafolio.store.changes import Change, back_to, holds_the_same
 from datafolio.store.kept import require_kept
 from datafolio.store.log import Logged
 from datafolio.store.repository import Repository, Tip
 from datafolio.store.state import State
 
-__all__ = ["Commit", "Step", "Undo", "operations", "readable", "undo"]
+__all__ = ["Commit", "Step", "Undo", "operations", "undo"]
 
 #: Makes a change durable, as the operation that the words describe.
 Commit = Callable[[str, Change], object]
@@ -44,7 +43,7 @@ def operations(repository: Repository) -> Iterator[Step]:
     for seq in reversed(sequence):
         for number in (seq, seq - 1):
             if number not in records:
-                records[number] = readable(repository, number)
+                records[number] = repository.log.readable(number)
         logged, previous = records.pop(seq), records[seq - 1]
         # The folio was made of nothing.
         before = _state_of(repository, previous) if seq else State.empty(repository.tip().state.loaders)
@@ -53,15 +52,6 @@ def operations(repository: Repository) -> Iterator[Step]:
 
 def _state_of(repository: Repository, logged: Logged | None) -> State | None:
     return None if logged is None else repository.state_of(logged)
-
-
-def readable(repository: Repository, seq: int) -> Logged | None:
-    """Record number `seq`, or None where it is not, or can't be read."""
-    if seq < 0:
-        return None
-    with contextlib.suppress(DamageError, StorageError):
-        return repository.log.read(seq)
-    return None
 
 
 def undo(repository: Repository, operation: int | None, commit: Commit) -> Undo | None:
@@ -156,6 +146,10 @@ class _Planning:
             return self._repository.log.read(seq)
         except KeyMissingError as error:
             raise NotKeptError(f"operation {seq} is no longer in the log, or missing from it") from error
+        except DamageError as error:
+            raise NotKeptError(
+                f"how the folio was after operation {seq} is not known, since {error}; choose another operation"
+            ) from error
 
     def _reach(self) -> str:
         oldest = self._sequence[0]
@@ -169,7 +163,7 @@ class _Planning:
         """The number of the record from which an undo of `logged` goes on: of an undo, the one that it went back to."""
         while logged.record.restores is None:
             # A collection leaves the folio where it was.
-            previous = readable(self._repository, logged.record.seq - 1)
+            previous = self._repository.log.readable(logged.record.seq - 1)
             if previous is None or not self._holds_the_same(previous, logged):
                 return logged.record.seq
             logged = previous
@@ -182,7 +176,7 @@ class _Planning:
         newest = self._tip.seq
         if first != newest and not only_one:
             return f"undo operations {first} to {newest}"
-        logged = self._tip.logged if first == newest else readable(self._repository, first)
+        logged = self._tip.logged if first == newest else self._repository.log.readable(first)
         if logged is None:
             return f"undo operation {first}"
         # The words of an undo in those of another, and so on, would say no more and grow longer.

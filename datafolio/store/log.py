@@ -11,6 +11,7 @@ otherwise look like an older one.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ import msgspec
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
-from datafolio.errors import ConflictError, FormatError, KeyExistsError, KeyMissingError, StorageError
+from datafolio.errors import ConflictError, DamageError, FormatError, KeyExistsError, KeyMissingError, StorageError
 from datafolio.store.model import Record, decode, encode, require_format, require_readable
 from datafolio.store.seal import is_sealed, sealed
 from datafolio.store.shape import checked_root
@@ -95,6 +96,14 @@ class Log:
             raise FormatError(f"{key} holds record {logged.record.seq}")
         return logged
 
+    def readable(self, seq: int) -> Logged | None:
+        """Record number `seq`, or None where it is not, or can't be read."""
+        if seq < 0:
+            return None
+        with contextlib.suppress(DamageError, StorageError):
+            return self.read(seq)
+        return None
+
     def newest(self) -> Logged | None:
         """The record with the highest number, or None in an empty log.
 
@@ -115,9 +124,12 @@ class Log:
     def marked(self) -> Logged | None:
         """The record that was the newest when it was last marked, or None.  Raises FormatError if it is damaged."""
         try:
-            return read_record(self._backend.read(MARKER), MARKER)
+            logged = read_record(self._backend.read(MARKER), MARKER)
         except KeyMissingError:
             return None
+        if record_number(record_key(logged.record.seq)) is None:
+            raise FormatError(f"{MARKER} holds record {logged.record.seq}, and no log goes so far")
+        return logged
 
     def mark(self, seq: int) -> None:
         """Let the marker name record number `seq`.  Not durable: one that lags behind does no harm."""

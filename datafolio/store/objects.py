@@ -19,7 +19,17 @@ from datafolio.backend import Backend, Key, Stage
 from datafolio.digest import Digest, digest_of, digest_of_file, is_digest
 from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError, MissingObjectError, StorageError
 
-__all__ = ["CONDEMNED", "OBJECTS", "ObjectStore", "Source", "StoredKey", "condemned_key", "object_key", "parse_key"]
+__all__ = [
+    "CONDEMNED",
+    "OBJECTS",
+    "ObjectStore",
+    "Source",
+    "StoredKey",
+    "condemned_key",
+    "object_key",
+    "parse_condemned_key",
+    "parse_key",
+]
 
 OBJECTS = "objects/"
 CONDEMNED = "condemned/"
@@ -44,6 +54,12 @@ def object_key(digest: Digest, burn: int) -> Key:
 def condemned_key(digest: Digest) -> Key:
     """Where a node of the map of condemned objects is: found without asking that map."""
     return Key(f"{CONDEMNED}{digest[:2]}/{digest[2:]}")
+
+
+def parse_condemned_key(key: Key) -> Digest | None:
+    """The digest from which `condemned_key` made `key`, or None for a key that it did not make."""
+    digest = Digest(key.removeprefix(CONDEMNED).replace("/", "", 1))
+    return digest if is_digest(digest) and condemned_key(digest) == key else None
 
 
 def parse_key(key: Key) -> StoredKey | None:

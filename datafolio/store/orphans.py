@@ -72,7 +72,10 @@ def _orphan(name: str, entry: Entry, words: str) -> Orphan:
 
 def _past_holders(repository: Repository, state: State) -> Iterator[_Holder]:
     """Snapshots that are deleted and items that were current, as far as the log tells, newest first."""
-    for logged in repository.log.retained():
+    for seq in reversed(repository.log.sequence()):
+        logged = repository.log.readable(seq)
+        if logged is None:
+            continue
         past = repository.state_of(logged)
         with contextlib.suppress(DamageError, StorageError):
             for change in state.snapshots.diff(past.snapshots):

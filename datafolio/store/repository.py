@@ -277,12 +277,12 @@ def read_folio_file(backend: Backend) -> FolioFile | None:
         return None
     where = f"{backend.location}/{FOLIO_FILE}"
     info = decode(data, FolioFile, where)
+    if not is_sealed(data.removesuffix(b"\n")):
+        # The first version of datafolio did not seal the file, and wrote nothing else in it.
+        fields = decode(data, dict[str, Any], where).keys()
+        if fields != set(FolioFile.__struct_fields__) or info.format != 1:
+            raise FormatError(f"{where} is damaged: it does not end with the digest of what stands before")
     require_format(info.format, where)
-    # The first version of datafolio did not seal the file, and wrote nothing else in it.
-    if not is_sealed(data.removesuffix(b"\n")) and decode(data, dict[str, Any], where).keys() != set(
-        FolioFile.__struct_fields__
-    ):
-        raise FormatError(f"{where} is damaged: it does not end with the digest of what stands before")
     return info
 
 

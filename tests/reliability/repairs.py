@@ -1,7 +1,8 @@
-"""Repairs after random damage: never less can be read than before, a second one finds nothing to do, and with
-a copy to take from everything comes back.  And a collection of a damaged folio deletes nothing that is needed.
+"""Repairs after random damage.
 
-`python -m tests.reliability.repairs` runs the long form.
+Never less can be read than before, and a second repair finds nothing to do.  With a copy to take from
+everything comes back; another folio, or a copy that parted, takes nothing away.  And a collection of a
+damaged folio deletes nothing that is needed.  `python -m tests.reliability.repairs` runs the long form.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ class Figures:
     damages: Counter[str] = field(default_factory=Counter)
     sound_after: int = 0
     with_copy: int = 0
+    with_others: int = 0
     collected: int = 0
     refused: int = 0
     faults: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
-            f"repairs: {self.trials} after {self.damages.total()} damages, {self.with_copy} with a copy to take from; "
+            f"repairs: {self.trials} after {self.damages.total()} damages, {self.with_copy} with a copy to take "
+            f"from, {self.with_others} with another folio or a copy that parted; "
             f"sound after: {self.sound_after}; collections of damaged folios: {self.collected} done, "
             f"{self.refused} refused; faults: {len(self.faults)}"
         )
@@ -52,6 +55,7 @@ class Trials:
         build(self.whole)
         self._kinds = files_by_kind(self.whole)
         self._expected = values(self.whole)
+        self._others = (_another(folder / "another"), _parted(self.whole, folder / "parted"))
         self.figures = Figures()
 
     def one(self) -> None:
@@ -63,7 +67,7 @@ class Trials:
             if self._chance.random() < 0.2:
                 self._collect(root, what, before)
             else:
-                self._mend(root, what, with_copy=self._chance.random() < 0.5)
+                self._mend(root, what, self._chance.choice((None, self.whole, self.whole, *self._others)))
         finally:
             shutil.rmtree(root)
 
@@ -92,9 +96,11 @@ class Trials:
             self.figures.damages[kind] += 1
         return "; ".join(words), before
 
-    def _mend(self, root: Path, what: str, *, with_copy: bool) -> None:
-        source = LocalBackend(self.whole) if with_copy else None
+    def _mend(self, root: Path, what: str, copy: Path | None) -> None:
+        source = None if copy is None else LocalBackend(copy)
+        with_copy = copy == self.whole
         self.figures.with_copy += with_copy
+        self.figures.with_others += copy in self._others
         before = self._readable(values(root))
         done = repair(LocalBackend(root), source=source, dry_run=False)
         after = self._readable(values(root))
@@ -127,6 +133,24 @@ class Trials:
 
     def _fault(self, what: str, message: str) -> None:
         self.figures.faults.append(f"{what}: {message}")
+
+
+def _another(root: Path) -> Path:
+    """A folio that has nothing to do with the first."""
+    build(root)
+    DataFolio(root).add_json("item 3", "another folio's", overwrite=True)
+    return root
+
+
+def _parted(whole: Path, root: Path) -> Path:
+    """A copy of the folio some operations ago, which went on by itself."""
+    shutil.copytree(whole, root)
+    for record in [root / "log" / "newest", *sorted(root.glob("log/0*"))[-3:]]:
+        record.unlink()
+    folio = DataFolio(root)
+    for number in range(5):
+        folio.add_json("item 3", f"on its own way {number}", overwrite=True)
+    return root
 
 
 def run(trials: int, seed: int) -> Figures:

@@ -125,7 +125,7 @@ def small_nodes(leaf_limit=4, fanout=6):
 def eager_collections(due_bytes):
     """Automatic collections come after so few bytes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gc, "_DUE_BYTES", due_bytes)
+        patch.setattr(gc, "DUE_BYTES", due_bytes)
         yield
 
 
@@ -166,6 +166,10 @@ class WatchedBackend(Backend):
     def size(self, key):
         self.note("size", key)
         return self.inner.size(key)
+
+    def exists(self, key):
+        self.note("exists", key)
+        return self.inner.exists(key)
 
     def stamp(self, key):
         self.note("stamp", key)

@@ -103,7 +103,7 @@ def table_of(section):
 @pytest.mark.parametrize(
     ("section", "structure", "kind", "last"),
     [
-        ("## folio.json\n", model.FolioFile, [], []),
+        ("## folio.json\n", model.FolioFile, [], ["check"]),
         ("A record holds the folio's whole state:\n", model.Record, ["kind"], ["check"]),
         ("`garbage`:\n", model.Garbage, [], []),
         ("A **node**:\n", model.Node, ["kind"], []),

@@ -194,7 +194,8 @@ def test_a_newer_folio_file_is_refused_by_file_and_number(on_disk, root, disk):
     folio_file = root / "folio.json"
     document = json.loads(folio_file.read_bytes())
     folio_file.unlink()
-    folio_file.write_text(json.dumps(document | {"format": 7}))
+    del document["check"]
+    folio_file.write_bytes(sealed(json.dumps(document | {"format": 7}).encode()))
     for opens in (Repository.open, Repository.create):
         with pytest.raises(FormatError, match=r"folio\.json has format 7"):
             opens(disk)

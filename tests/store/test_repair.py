@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -253,6 +254,102 @@ def test_several_damaged_records_at_the_end(folio, disk):
     assert "fall-back" in ids(result)
     assert result.after.is_sound
     assert Repository.open(disk).tip().seq == 2
+
+
+def test_another_folio_gives_objects_and_never_its_records(folio, disk, tmp_path):
+    other = LocalBackend(tmp_path / "other")
+    repository = Repository.create(other)
+    for number in range(8):
+        put(repository, "theirs", b"%d" % number)
+    put(repository, "weather", b"sun")
+    overwrite(disk, record_key(3), b"")
+    overwrite(disk, newest(folio), b"")
+    disk.delete(payload_key(b"sun"))
+    result = done(disk, source=other)
+    assert "restore-record" not in ids(result)
+    assert "fall-back" in ids(result)
+    assert result.after.is_sound
+    assert contents(Repository.open(disk)) == {"flights": b"the first flights", "weather": b"sun"}
+
+
+def test_another_folio_does_not_take_the_place_of_one_without_a_log(folio, disk, root, tmp_path):
+    put(Repository.create(LocalBackend(tmp_path / "other")), "theirs", b"theirs")
+    shutil.rmtree(root / "log")
+    assert done(disk, source=LocalBackend(tmp_path / "other")).actions == ()
+
+
+def test_a_copy_that_parted_earlier_takes_no_records_away(folio, disk, copy):
+    """It was a backup, somebody wrote to it, and both went on."""
+    for number in range(4, 1, -1):
+        copy.delete(record_key(number))
+    copy.delete(MARKER)
+    for number in range(6):
+        put(Repository.open(copy), "weather", b"theirs %d" % number)
+    put(folio, "flights", b"the third flights")
+    for number in (4, 5):
+        overwrite(disk, record_key(number), b"")
+    result = done(disk, source=copy)
+    assert "restore-record" not in ids(result)
+    assert Repository.open(disk).tip().seq == 3
+    assert read(Repository.open(disk), "weather") == b"sun"
+
+
+def test_the_newest_two_records_come_back_from_a_copy(folio, disk, copy):
+    for number in (3, 4):
+        overwrite(disk, record_key(number), b"")
+    assert done(disk, source=copy).after.findings == ()
+    assert read(Repository.open(disk), "flights") == b"the second flights"
+
+
+def test_a_newest_record_that_nothing_leads_to_comes_back_from_its_second_name(folio, disk):
+    disk.delete(newest(folio))
+    overwrite(disk, record_key(3), b"damaged")
+    result = done(disk)
+    assert "fall-back" not in ids(result)
+    assert read(Repository.open(disk), "flights") == b"the second flights"
+
+
+@pytest.mark.parametrize("data", [b"", b"{}"])
+def test_a_file_with_the_highest_number_there_is_takes_no_time(folio, disk, data):
+    disk.create("log/999999999999", data)
+    assert done(disk).after.is_sound
+    assert read(Repository.open(disk), "flights") == b"the second flights"
+
+
+def test_a_marker_of_a_record_that_no_log_can_have_is_damaged(folio, disk):
+    body = disk.read(MARKER).partition(b',"check"')[0].replace(b'"seq":4', b'"seq":9007199254740991')
+    disk.replace(MARKER, sealed(body + b"}"))
+    assert [finding.id for finding in fsck(disk).findings] == ["marker-damaged"]
+    assert done(disk).after.findings == ()
+
+
+@pytest.mark.parametrize("place", ["newest record", "older record", "marker", "folio.json", "payload", "view"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_file_is_moved_aside_and_a_copy_put_in_its_place(folio, disk, copy, tmp_path, place, kind):
+    key = {
+        "newest record": newest(folio),
+        "older record": record_key(2),
+        "marker": MARKER,
+        "folio.json": "folio.json",
+        "payload": payload_key(b"sun"),
+        "view": "items.json",
+    }[place]
+    path = disk.path(key)
+    path.unlink()
+    {"link": lambda: path.symlink_to(tmp_path), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[kind]()
+    result = repair(disk, source=copy, dry_run=False)
+    assert result.after.findings == () or (place, kind) == ("view", "folder")
+    assert contents(Repository.open(disk)) == contents(Repository.open(copy))
+    assert repair(disk, source=copy).actions == ()
+
+
+def test_things_beside_the_folio_are_neither_read_nor_in_the_way(folio, disk, root, copy):
+    (root / "mine").mkdir()
+    (root / "mine" / "pipe").touch()
+    os.mkfifo(root / "pipe")
+    (root / "lost+found").write_text("a file of that name")
+    disk.delete(newest(folio))
+    assert done(disk, source=copy).after.findings == ()
 
 
 def test_two_records_in_each_others_place_are_put_right(folio, disk):

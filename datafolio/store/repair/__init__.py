@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from datafolio.backend import Backend, Key
-from datafolio.errors import DamageError, NewerFormatError, StorageError
+from datafolio.errors import DamageError, NewerFormatError, NotAFileError, StorageError
 from datafolio.store.clock import utc_now
 from datafolio.store.findings import Finding, Report
 from datafolio.store.fsck import Progress, fsck
@@ -55,29 +55,31 @@ def repair(
     if not before.findings:
         return Repair((), before, before)
     work = Work(Overlay(backend) if dry_run else backend, source)
-    _Mending(work, source).run()
-    return Repair(tuple(work.actions), before, fsck(work.backend))
+    _Mending(work).run(before)
+    return Repair(tuple(work.actions), before, fsck(work.backend, progress=progress))
 
 
 class _Mending:
     """One repair under way."""
 
-    def __init__(self, work: Work, source: Backend | None) -> None:
+    def __init__(self, work: Work) -> None:
         self._work = work
         self._backend = work.backend
         self._copies = work.copies
-        self._source = source
 
-    def run(self) -> None:
+    def run(self, report: Report) -> None:
         self._mend_folio_file()
         mend_log(self._work)
+        if self._work.actions:
+            report = fsck(self._backend)  # the newest record may be another one
         for _ in range(_ROUNDS):
             done = len(self._work.actions)
-            report = fsck(self._backend)
             if not self._mend_map(report):
                 self._mend_objects(report)
             if len(self._work.actions) == done:
                 break
+            # The payloads that are damaged are known by now; what was mended may show that others are missing.
+            report = fsck(self._backend, share=0)
         self._mend_views(report)
 
     def _mend_folio_file(self) -> None:
@@ -86,15 +88,13 @@ class _Mending:
                 return
             why = "the file is missing"
         except NewerFormatError:
-            # Records are never of an older format than the file, so if they can be read, it is damaged.
-            Repository(self._backend).tip()
-            why = "the file says a newer format than the records"
-        except DamageError as error:
+            raise
+        except (DamageError, NotAFileError) as error:
             why = str(error)
         self._work.set_aside(FOLIO_FILE, why)
         info = None
         with contextlib.suppress(DamageError, StorageError):
-            info = self._source and read_folio_file(self._source)
+            info = self._copies.same_folio and read_folio_file(self._copies.same_folio)
         made = info or FolioFile(format=FORMAT, folio_id=secrets.token_hex(16), created_at=utc_now())
         self._backend.create(FOLIO_FILE, folio_file(made))
         self._work.act("write-folio-file", FOLIO_FILE, "copied" if info else "written anew, with a new id")

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from datafolio.backend import Backend, Key
-from datafolio.digest import Digest, digest_of_file, is_digest
+from datafolio.digest import Digest, digest_of_file
 from datafolio.errors import DamageError, StorageError
 from datafolio.store.log import LOG, Logged, read_record
-from datafolio.store.objects import CONDEMNED, OBJECTS, condemned_key, parse_key
+from datafolio.store.objects import CONDEMNED, OBJECTS, parse_condemned_key, parse_key
+from datafolio.store.repository import FOLIO_FILE, README_FILE, read_folio_file
+from datafolio.store.views import ITEMS_FILE, SNAPSHOTS_FILE
 
 __all__ = ["ASIDE", "Copies", "Place", "RecordCopy", "digest_at", "named_digest"]
 
@@ -36,8 +38,7 @@ class RecordCopy(NamedTuple):
 def named_digest(key: Key) -> Digest | None:
     """The digest of the object that belongs at `key`, or None if no object does."""
     if key.startswith(CONDEMNED):
-        digest = Digest(key.removeprefix(CONDEMNED).replace("/", "", 1))
-        return digest if is_digest(digest) and condemned_key(digest) == key else None
+        return parse_condemned_key(key)
     stored = parse_key(key)
     return None if stored is None else stored.digest
 
@@ -55,6 +56,8 @@ class Copies:
     def __init__(self, backend: Backend, source: Backend | None) -> None:
         self._backend = backend
         self._backends = (backend,) if source is None else (backend, source)
+        #: The other copy, if its records are this folio's too: objects are what they are, wherever they come from.
+        self.same_folio = source if source is not None and _is_same_folio(backend, source) else None
         self._places: dict[Digest, list[Place]] = defaultdict(list)
         for place in self._stored():
             # Objects are what their names say, or found damaged; any other file may hold one by mistake.
@@ -74,13 +77,44 @@ class Copies:
         return next((place for place in self._places.get(digest, ()) if digest_at(place) == digest), None)
 
     def records(self) -> Iterator[RecordCopy]:
-        """Every whole record there is, those of the folio itself first."""
-        for backend in self._backends:
-            for prefix in (LOG, ASIDE + LOG):
-                for key, _ in backend.list(prefix):
-                    with contextlib.suppress(StorageError, DamageError):
-                        yield RecordCopy(read_record(backend.read(key), key), Place(backend, key))
+        """Every whole record of the folio that there is, those that it has itself first."""
+        yield from _whole_records(self._backend)
+        if self.same_folio is not None:
+            yield from _whole_records(self.same_folio)
 
     def _stored(self) -> Iterator[Place]:
         for backend in self._backends:
-            yield from (Place(backend, key) for key, _ in backend.list(""))
+            for prefix in (OBJECTS, CONDEMNED, LOG, ASIDE):
+                yield from (Place(backend, key) for key in _keys(backend, prefix))
+            # No others: the folder may have things in it that are no part of the folio.
+            yield from (Place(backend, key) for key in (FOLIO_FILE, README_FILE, ITEMS_FILE, SNAPSHOTS_FILE))
+
+
+def _keys(backend: Backend, prefix: str) -> list[Key]:
+    """What can be listed."""
+    try:
+        return [listed.key for listed in backend.list(prefix)]
+    except StorageError:
+        return []
+
+
+def _whole_records(backend: Backend) -> Iterator[RecordCopy]:
+    for key in (*_keys(backend, LOG), *_keys(backend, ASIDE + LOG)):
+        with contextlib.suppress(StorageError, DamageError):
+            yield RecordCopy(read_record(backend.read(key), key), Place(backend, key))
+
+
+def _is_same_folio(backend: Backend, source: Backend) -> bool:
+    """Whether one is a copy of the other, as far as can be told: by the id, or else by what their logs share."""
+    ids = _id_of(backend), _id_of(source)
+    if None not in ids:
+        return ids[0] == ids[1]
+    own = {copy.logged.digest for copy in _whole_records(backend)}
+    return not own or any(copy.logged.digest in own for copy in _whole_records(source))
+
+
+def _id_of(backend: Backend) -> str | None:
+    with contextlib.suppress(StorageError, DamageError):
+        info = read_folio_file(backend)
+        return None if info is None else info.folio_id
+    return None

@@ -1,10 +1,17 @@
-"""Repair of the log: every whole record in its place, and the newest of them the folio again."""
+"""Repair of the log: every whole record in its place, and the newest of them the folio again.
+
+What the folio itself has is what everything else is held against: a copy counts only if the records
+beside it name it, or it them.  So no other folio, and no copy that parted from this one, takes its place.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from datafolio.errors import DamageError, KeyMissingError, NewerFormatError
+from datafolio.digest import Digest
+from datafolio.errors import DamageError, KeyMissingError, NewerFormatError, NotAFileError, StorageError
 from datafolio.store.log import MARKER, Log, Logged, record_key
 from datafolio.store.repair.copies import Place, RecordCopy
 from datafolio.store.repair.work import Work
@@ -19,94 +26,124 @@ def mend_log(work: Work) -> None:
 
     If the newest record is lost, the newest whole one takes its place.  Where there is none, nothing is done.
     """
-    plan = _Plan(work)
-    if plan.newest is None:
+    found = _Found.of(work)
+    restored = _restored(found, work)
+    newest = max({**found.whole, **restored}, default=None)
+    if newest is None:
         return
+    _restore(work, restored)
+    for seq in sorted(found.damaged - restored.keys()):
+        work.set_aside(record_key(seq), _WHY)
+    if newest < max([*found.damaged, *found.whole, found.marked]):
+        work.act("fall-back", record_key(newest), "the newest record that can be had; what came after it is lost")
+    if found.marker_is_damaged or found.marked > newest:
+        work.set_aside(MARKER, "damaged, or ahead of the log")
+        Log(work.backend).mark(newest)
+        work.act("mark-newest", MARKER, f"names record {newest} now")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The log as it is."""
+
+    whole: Mapping[int, Logged]
+    #: The numbers under which there is something else.
+    damaged: frozenset[int]
+    #: The number of the record that was marked as the newest; -1 where that can't be told.
+    marked: int
+    marker_is_damaged: bool
+
+    @classmethod
+    def of(cls, work: Work) -> _Found:
+        log = Log(work.backend)
+        sequence = log.sequence()
+        whole, damaged = {}, set()
+        for seq in sequence:
+            try:
+                whole[seq] = log.read(seq)
+            except NewerFormatError:
+                raise
+            except (DamageError, KeyMissingError, NotAFileError):
+                damaged.add(seq)
+            except StorageError:
+                if seq == sequence[-1]:
+                    raise  # what can't be read today may be whole, and nothing may take its place
+        try:
+            marked = log.marked()
+        except (DamageError, NotAFileError):
+            return cls(whole, frozenset(damaged), -1, marker_is_damaged=True)
+        odd = marked is None and work.backend.exists(MARKER)
+        return cls(whole, frozenset(damaged), -1 if marked is None else marked.record.seq, marker_is_damaged=odd)
+
+
+def _restored(found: _Found, work: Work) -> dict[int, RecordCopy]:
+    """The copies that belong where the log has no record, or another one than was written."""
+    copies: dict[Digest, RecordCopy] = {}
+    after: dict[Digest | None, list[RecordCopy]] = defaultdict(list)
+    for copy in work.copies.records():
+        copies.setdefault(copy.logged.digest, copy)
+        after[copy.logged.record.previous].append(copy)
+    newest = found.whole.get(max(found.whole, default=-1))
+    restored: dict[int, RecordCopy] = {}
+    if newest is not None:
+        newest = _restore_after(newest, found, after, restored)
+    lone = _newest_alone(work, list(copies.values()), found, -1 if newest is None else newest.record.seq)
+    if lone is not None:
+        restored[lone.logged.record.seq] = lone
+        newest = lone.logged
+    if newest is not None:
+        _restore_before(newest, found, copies, restored)
+    return restored
+
+
+def _restore_after(
+    newest: Logged, found: _Found, after: Mapping[Digest | None, list[RecordCopy]], restored: dict[int, RecordCopy]
+) -> Logged:
+    """Go on from the newest whole record, as far as it is known that there was more; the newest then."""
+    top = max(found.marked, *found.damaged, newest.record.seq)
+    while newest.record.seq < top or found.marked < 0:
+        copy = next(iter(after.get(newest.digest, ())), None)
+        if copy is None:
+            break
+        restored[copy.logged.record.seq] = copy
+        newest = copy.logged
+    return newest
+
+
+def _newest_alone(work: Work, copies: list[RecordCopy], found: _Found, reached: int) -> RecordCopy | None:
+    """The folio's own newest record, under another name, if nothing leads to it; where it has none, a copy's."""
+    own = [copy for copy in copies if copy.place.backend is work.backend and copy.logged.record.seq > reached]
+    named = [copy for copy in own if not found.whole or copy.logged.record.seq == found.marked]
+    if reached < 0 and not named:
+        named = copies
+    return max(named, key=lambda copy: copy.logged.record.seq, default=None)
+
+
+def _restore_before(
+    newest: Logged, found: _Found, copies: Mapping[Digest, RecordCopy], restored: dict[int, RecordCopy]
+) -> None:
+    """Go back from the newest record, each of which names the one before."""
+    oldest = min({*found.whole, *found.damaged}, default=newest.record.seq)
+    numbers = {*found.whole, *found.damaged, *(copy.logged.record.seq for copy in copies.values())}
+    known = {newest.record.seq: newest}
+    for seq in sorted((seq for seq in numbers if oldest <= seq < newest.record.seq), reverse=True):
+        there, following = found.whole.get(seq), known.get(seq + 1)
+        copy = None
+        if following is not None and (there is None or there.digest != following.record.previous):
+            copy = copies.get(following.record.previous or Digest(""))
+        if copy is not None:
+            restored[seq] = copy
+            there = copy.logged
+        if there is not None:
+            known[seq] = there
+
+
+def _restore(work: Work, restored: Mapping[int, RecordCopy]) -> None:
     moved: dict[Place, Place] = {}
-    for seq, copy in sorted(plan.restored.items()):
+    for seq, copy in sorted(restored.items()):
         key = record_key(seq)
         place = moved.get(copy.place, copy.place)  # two records may have stood in each other's place
         aside = work.replace(key, place, _WHY)
         if aside is not None:
             moved[Place(work.backend, key)] = Place(work.backend, aside)
         work.act("restore-record", key, f"copied from {work.words_for(copy.place)}")
-    for seq in plan.damaged:
-        work.set_aside(record_key(seq), _WHY)
-    if plan.newest < plan.top:
-        lost = f"record {plan.top}" if plan.top == plan.newest + 1 else f"records {plan.newest + 1} to {plan.top}"
-        work.act("fall-back", record_key(plan.newest), f"the newest whole record; what {lost} did is forgotten")
-    if plan.marker_is_damaged or plan.marked > plan.newest:
-        work.set_aside(MARKER, "damaged, or ahead of the log")
-        Log(work.backend).mark(plan.newest)
-        work.act("mark-newest", MARKER, f"names record {plan.newest} now")
-
-
-class _Plan:
-    """What can be had, and what is to be done about the rest."""
-
-    def __init__(self, work: Work) -> None:
-        self._own = work.backend
-        self._log = Log(work.backend)
-        self._whole: dict[int, Logged] = {}
-        self._copies: dict[int, list[RecordCopy]] = defaultdict(list)
-        for copy in work.copies.records():
-            self._copies[copy.logged.record.seq].append(copy)
-        self.marker_is_damaged = False
-        self.marked = self._marked()
-        present = self._log.sequence()
-        #: Those that are there, are not whole, and of which there is no copy.
-        self.damaged = [seq for seq in present if not self._read(seq)]
-        #: The number of the newest record that there ever was, as far as anybody knows.
-        self.top = max([*present, self.marked], default=-1)
-        if self.top < 0:
-            self.top = max(self._copies, default=-1)
-        self.restored: dict[int, RecordCopy] = {}
-        for seq in range(self.top, min(present, default=self.top) - 1, -1):
-            self._restore(seq)
-        if self.marked < 0:
-            self._go_on()
-        self.damaged = [seq for seq in self.damaged if seq not in self.restored]
-        self.newest = max(self._whole, default=None)
-
-    def _marked(self) -> int:
-        try:
-            marked = self._log.marked()
-        except DamageError:
-            self.marker_is_damaged = True
-            return -1
-        return -1 if marked is None else marked.record.seq
-
-    def _read(self, seq: int) -> bool:
-        try:
-            self._whole[seq] = self._log.read(seq)
-        except NewerFormatError:
-            raise
-        except (DamageError, KeyMissingError):
-            return False
-        return True
-
-    def _restore(self, seq: int) -> None:
-        """Choose a copy for record number `seq`, if it is not there or not the one that was written."""
-        if seq in self._whole and self._belongs(self._whole[seq]):
-            return
-        copy = next((copy for copy in self._copies[seq] if self._belongs(copy.logged)), None)
-        if copy is None:
-            return  # one that is whole stays, though it is not what the next one was made after
-        self._whole[seq] = copy.logged
-        self.restored[seq] = copy
-
-    def _go_on(self) -> None:
-        """Nothing says that the log ends where it does: take the records of a copy that come after the newest."""
-        seq = max(self._whole, default=None)
-        while seq is not None and seq >= self.top:
-            seq += 1
-            self._restore(seq)
-            seq = seq if seq in self.restored else None
-
-    def _belongs(self, logged: Logged) -> bool:
-        """Whether the records before and after it, where they are whole, are its neighbours."""
-        after = self._whole.get(logged.record.seq + 1)
-        if after is not None:
-            return after.record.previous == logged.digest
-        before = self._whole.get(logged.record.seq - 1)
-        return before is None or logged.record.previous == before.digest

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Hashable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from datafolio.backend import Backend, Key, Listed, MemoryBackend
 from datafolio.digest import Buffer
 from datafolio.errors import KeyExistsError, KeyMissingError
+from datafolio.store.repair.copies import Place
 
 __all__ = ["Overlay"]
-
-
-class _Place(NamedTuple):
-    backend: Backend
-    key: Key
 
 
 class Overlay(MemoryBackend):
@@ -25,10 +21,10 @@ class Overlay(MemoryBackend):
         super().__init__(inner.location)
         self._inner = inner
         #: Where the contents of a key are, if not in memory; None where they are gone.
-        self._places: dict[Key, _Place | None] = {}
+        self._places: dict[Key, Place | None] = {}
 
-    def _place(self, key: Key) -> _Place:
-        place = self._places.get(key, _Place(self._inner, key))
+    def _place(self, key: Key) -> Place:
+        place = self._places.get(key, Place(self._inner, key))
         if place is None:
             raise KeyMissingError(f"{self.location} has no {key}")
         return place
@@ -48,13 +44,19 @@ class Overlay(MemoryBackend):
     def size(self, key: Key) -> int | None:
         if key in self._contents:
             return super().size(key)
-        place = self._places.get(key, _Place(self._inner, key))
+        place = self._places.get(key, Place(self._inner, key))
         return None if place is None else place.backend.size(place.key)
+
+    def exists(self, key: Key) -> bool:
+        if key in self._contents:
+            return True
+        place = self._places.get(key, Place(self._inner, key))
+        return place is not None and place.backend.exists(place.key)
 
     def stamp(self, key: Key) -> Hashable | None:
         if key in self._contents:
             return super().stamp(key)
-        place = self._places.get(key, _Place(self._inner, key))
+        place = self._places.get(key, Place(self._inner, key))
         return None if place is None else place.backend.stamp(place.key)
 
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -85,7 +87,7 @@ class Overlay(MemoryBackend):
             self._contents.pop(other, None)
 
     def move(self, key: Key, other: Key) -> None:
-        if self.size(key) is None:
+        if not self.exists(key):
             raise KeyMissingError(f"{self.location} has no {key}")
         self._require_free(other)
         self.alias(key, other)
@@ -97,9 +99,9 @@ class Overlay(MemoryBackend):
         if source is self:
             self.alias(source_key, key)
         else:
-            self._places[key] = _Place(source, source_key)
+            self._places[key] = Place(source, source_key)
             self._contents.pop(key, None)
 
     def _require_free(self, key: Key) -> None:
-        if self.size(key) is not None:
+        if self.exists(key):
             raise KeyExistsError(f"{key} exists in {self.location}")

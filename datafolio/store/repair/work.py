@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from datafolio.backend import Backend, Key
-from datafolio.errors import KeyMissingError
+from datafolio.errors import KeyMissingError, NotAFileError
 from datafolio.store.repair.copies import ASIDE, Copies, Place
 
 __all__ = ["Action", "Work"]
@@ -48,6 +48,8 @@ class Work:
 
     def set_aside(self, key: Key, why: str) -> Key | None:
         """Move what is at `key` to ``lost+found/``; its new key, or None if there is nothing."""
+        if not self.backend.exists(key):
+            return None
         aside = self._free_aside(key)
         try:
             self.backend.move(key, aside)
@@ -61,8 +63,8 @@ class Work:
 
         What was there is in ``lost+found/``, under the key that this returns; None if there was nothing.
         """
-        if self.backend.size(key) is None:
-            aside = self.set_aside(key, why)  # a folder, or nothing
+        if not self._is_file(key):
+            aside = self.set_aside(key, why)
         else:
             aside = self._free_aside(key)
             self.backend.alias(key, aside)
@@ -81,4 +83,10 @@ class Work:
 
     def _free_aside(self, key: Key) -> Key:
         names = (Key(f"{ASIDE}{key}" + (f".{number}" if number else "")) for number in itertools.count())
-        return next(name for name in names if self.backend.size(name) is None)
+        return next(name for name in names if not self.backend.exists(name))
+
+    def _is_file(self, key: Key) -> bool:
+        try:
+            return self.backend.size(key) is not None
+        except NotAFileError:
+            return False
