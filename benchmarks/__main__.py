@@ -15,6 +15,7 @@ from benchmarks.report import Row, render
 from benchmarks.snapshots import benchmark_small_items, benchmark_snapshots
 from benchmarks.startup import benchmark_startup
 from benchmarks.tables import benchmark_tables
+from benchmarks.verification import benchmark_verification
 
 _RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -36,6 +37,7 @@ def _measure(folder: Path, rounds: int, size: float) -> dict[str, list[Row]]:
         "Large tables": benchmark_tables(folder, rounds, size),
         "Snapshots": benchmark_snapshots(folder, 5 * rounds),
         "Small items": benchmark_small_items(folder, 5 * rounds),
+        "Verification": benchmark_verification(folder, rounds, size),
         "Start-up": benchmark_startup(rounds),
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, NewType
 
 from blake3 import blake3
@@ -14,6 +16,7 @@ Digest = NewType("Digest", str)
 Buffer = bytes | bytearray | memoryview
 
 _PIECE = 1 << 20
+_LARGE = 8 << 20
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -61,10 +64,25 @@ class Hasher:
 def digest_of_file(file: BinaryIO) -> tuple[Digest, int]:
     """The digest of what is left to read of `file`, and its size in bytes."""
     hasher = Hasher()
-    piece = memoryview(bytearray(_PIECE))
-    while size := file.readinto(piece):  # type: ignore[attr-defined]
-        hasher.update(piece[:size])
+    while piece := file.read(_PIECE):
+        hasher.update(piece)
+        if hasher.size >= _LARGE:
+            _hash_rest(file, hasher)
+            break
     return hasher.digest(), hasher.size
+
+
+def _hash_rest(file: BinaryIO, hasher: Hasher) -> None:
+    """Hash a piece while a thread reads the next one; large pieces, so that every core has a part of each."""
+    buffers = [memoryview(bytearray(_LARGE)), memoryview(bytearray(_LARGE))]
+    read: Callable[[memoryview], int] = file.readinto  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(read, buffers[0])
+        while size := following.result():
+            piece, _ = buffers
+            buffers.reverse()
+            following = pool.submit(read, buffers[0])
+            hasher.update(piece[:size])
 
 
 def digest_of(data: Buffer) -> Digest:

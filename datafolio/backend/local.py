@@ -16,7 +16,6 @@ One advisory lock a backend, held for as long as it lives, keeps others from swe
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 from collections.abc import Hashable, Iterator
@@ -27,13 +26,9 @@ from datafolio.backend.base import LARGEST_READ, Backend, Key, Listed, Stage, ch
 from datafolio.backend.ordinary import OwnFolders, is_folder, open_ordinary, require_ordinary, require_regular
 from datafolio.backend.reserve import Reserve
 from datafolio.backend.staging import Staging
+from datafolio.backend.syncing import flush, sync_folder
 from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["LocalBackend"]
 
@@ -46,8 +41,6 @@ _SYNC_EVERY = 32 << 20
 
 # A folder, or a file where a folder should be, is no key.
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-# Some systems can't sync a folder.
-_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
 class LocalBackend(Backend):
@@ -230,14 +223,14 @@ class LocalBackend(Backend):
             for folder in missing or [self.root]:
                 # The folder above may be somebody else's, to write in but not to read, and so not to sync.
                 with contextlib.suppress(PermissionError):
-                    _sync_folder(folder.parent)
+                    sync_folder(folder.parent)
         except OSError as error:
             _fail(f"making the folder {self.root}", error)
 
     def sync_folder(self, folder: Path) -> None:
         """Make the entries of `folder` durable."""
         try:
-            _sync_folder(folder)
+            sync_folder(folder)
         except OSError as error:
             _fail(f"syncing the folder {folder}", error)
 
@@ -325,7 +318,7 @@ class _LocalStage(Stage):
         if self._descriptor < 0:
             return
         try:
-            _flush(self._descriptor)
+            flush(self._descriptor)
             self._close()
         except OSError:
             self.discard()  # bytes may be lost, and syncing again would not tell
@@ -374,27 +367,6 @@ def _size_of(entry: os.DirEntry[str]) -> int | None:
         return None
     except OSError as error:
         _fail(f"looking at {entry.path}", error)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders can't be opened there; NTFS journals their entries
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _flush(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _flush(descriptor: int) -> None:
-    try:
-        # On macOS fsync leaves the bytes in the drive's own cache.
-        fcntl.fcntl(descriptor, getattr(fcntl, "F_FULLFSYNC"))  # noqa: B009 - no other system has it
-    except (AttributeError, OSError):  # nor has every file system there
-        os.fsync(descriptor)
 
 
 def _fail(doing: str, error: OSError) -> NoReturn:

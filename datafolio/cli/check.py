@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from datafolio.backend import LocalBackend
 from datafolio.cli.output import emit, repair_document, report_document
 from datafolio.cli.render import count, line, progress_bar, show
-from datafolio.cli.session import Json, target_of
+from datafolio.cli.session import Json, parse_share, target_of
 from datafolio.errors import FolioNotFoundError, UsageError
 from datafolio.porcelain.place import bind_path
 from datafolio.store.findings import Finding, Report
@@ -30,7 +29,6 @@ __all__ = ["fsck"]
 _COLOURS = {"error": "bold red", "warning": "yellow"}
 #: What one finding affects may be a list of a thousand snapshots.
 _SHOWN = 10
-_SHARE = re.compile(r"(?P<number>\d+(\.\d+)?|\.\d+)\s*(?P<percent>%?)")
 
 
 def fsck(
@@ -85,9 +83,8 @@ def _share(sample: str | None, *, quick: bool) -> float:
         return 0.0 if quick else 1.0
     if quick:
         raise UsageError("--quick reads no data and --sample reads some; give one of them")
-    match = _SHARE.fullmatch(sample.strip())
-    share = float(match["number"]) / (100 if match["percent"] else 1) if match else -1.0
-    if not 0 < share <= 1:
+    share = parse_share(sample)
+    if share is None or not 0 < share <= 1:
         raise UsageError(f"--sample takes a share such as 5% or 0.05, not {sample!r}")
     return share
 

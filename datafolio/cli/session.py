@@ -24,12 +24,13 @@ __all__ = [
     "Target",
     "Yes",
     "find_target",
+    "parse_share",
     "reading",
     "target_of",
     "writing",
 ]
 
-_SHARE = re.compile(r"\d{1,6}(\.\d*)?|\.\d+", re.ASCII)
+_SHARE = re.compile(r"(?P<number>\d{1,6}(\.\d*)?|\.\d+) ?(?P<percent>%?)", re.ASCII)
 _TRUST = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -81,9 +82,16 @@ def _auto_gc_in(environment: Mapping[str, str]) -> float | None:
     word = environment.get("DATAFOLIO_AUTO_GC", "").strip().lower()
     if word in ("", "off"):
         return None if word else DUE_SHARE
-    if not _SHARE.fullmatch(word):
+    share = parse_share(word)
+    if share is None:
         raise UsageError(f"DATAFOLIO_AUTO_GC is {word!r}; set it to a share, such as {DUE_SHARE}, or to off")
-    return float(word)
+    return share
+
+
+def parse_share(text: str) -> float | None:
+    """The number that ``5%`` or ``0.05`` means, or None for another text."""
+    match = _SHARE.fullmatch(text.strip())
+    return float(match["number"]) / (100 if match["percent"] else 1) if match else None
 
 
 def target_of(context: typer.Context) -> Target:

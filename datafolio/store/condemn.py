@@ -22,7 +22,7 @@ from datafolio.store.repository import COLLECTING, Repository
 from datafolio.store.state import State
 from datafolio.store.walk import Walk, raising
 
-__all__ = ["Marking", "Progress", "loosened_at_horizon"]
+__all__ = ["Marking", "Progress", "epoch_of", "loosened_at_horizon", "salt_of"]
 
 #: Told of progress: bytes whose fate is settled, kept or freed, and bytes stored.
 Progress = Callable[[int, int], None]
@@ -30,6 +30,17 @@ Progress = Callable[[int, int], None]
 # On a disk that is too full to condemn all that is dead at once, this many of the largest come first.
 _FIRST_PART = 16
 _GROWTH = 4
+
+
+def salt_of(epoch: int) -> str:
+    """A salt for the nodes of a map of condemned objects that is made for `epoch`: none is ever made twice."""
+    return f"{epoch}-{secrets.token_hex(8)}"
+
+
+def epoch_of(salt: str) -> int | None:
+    """The epoch that `salt_of` made the salt for, or None for another salt."""
+    epoch = salt.partition("-")[0]
+    return int(epoch) if epoch.isascii() and epoch.isdigit() else None
 
 
 class Marking:
@@ -103,7 +114,7 @@ class Marking:
     def _condemn(self, state: State, part: Collection[Digest]) -> State:
         # A copy made while somebody wrote may have keys of later epochs than its log, and no key is used twice.
         epoch = max(state.epoch, *(stored.burn for stored in self.dead)) + 1
-        condemned = state.condemned.edit(dict.fromkeys(part, epoch), salt=f"{epoch}-{secrets.token_hex(8)}")
+        condemned = state.condemned.edit(dict.fromkeys(part, epoch), salt=salt_of(epoch))
         self._nodes.update(condemned.pending())
         return replace(state, epoch=epoch, condemned=condemned, garbage=self._garbage(state, epoch))
 

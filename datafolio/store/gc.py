@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datafolio.backend import Key
 from datafolio.digest import Digest
 from datafolio.errors import DamageError, StorageError
-from datafolio.store.condemn import Marking, Progress, loosened_at_horizon
+from datafolio.store.condemn import Marking, Progress, epoch_of, loosened_at_horizon
 from datafolio.store.model import Node, decode
 from datafolio.store.objects import CONDEMNED, object_key, parse_condemned_key
 from datafolio.store.orphans import Orphan
@@ -143,8 +143,7 @@ def _epoch_of(repository: Repository, digest: Digest) -> int | None:
         salt = decode(repository.condemned.read(digest), Node, f"the node {digest}").salt
     except DamageError:
         return None
-    epoch = salt.partition("-")[0]
-    return int(epoch) if epoch.isascii() and epoch.isdigit() else None
+    return epoch_of(salt)
 
 
 def collect_if_due(repository: Repository, share: float = DUE_SHARE) -> Collection | None:

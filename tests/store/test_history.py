@@ -11,7 +11,6 @@ from datafolio.backend import MemoryBackend
 from datafolio.digest import digest_of
 from datafolio.errors import (
     CorruptObjectError,
-    FormatError,
     ItemInUseError,
     MissingObjectError,
     NotKeptError,
@@ -421,7 +420,7 @@ def test_a_damaged_record_ends_undo_by_steps_and_not_by_number(repository, backe
     backend.replace("log/000000000002", b"broken")
     undo(repository)
     assert read(repository, "a") == b"2"
-    with pytest.raises(FormatError, match="log/000000000002"):
+    with pytest.raises(NotKeptError, match="log/000000000002"):
         undo(repository)
     undo(repository, 2)
     assert read(repository, "a") == b"0"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datafolio.backend import Backend, Key
 from datafolio.errors import DamageError, NewerFormatError, NotAFileError, StorageError
 from datafolio.store.clock import utc_now
+from datafolio.store.condemn import salt_of
 from datafolio.store.findings import Finding, Report
 from datafolio.store.fsck import Progress, fsck
 from datafolio.store.model import FORMAT, FolioFile
@@ -120,7 +121,7 @@ class _Mending:
         def change(state: State) -> State:
             # No key may mean anything that an earlier epoch condemned.
             epoch = max(state.epoch, *burns.values(), 0) + 1
-            condemned = Tree(int, state.loaders.condemned_node).edit(burns, salt=f"{epoch}-{secrets.token_hex(8)}")
+            condemned = Tree(int, state.loaders.condemned_node).edit(burns, salt=salt_of(epoch))
             return replace(state, epoch=epoch, condemned=condemned)
 
         Repository(self._backend).commit("rebuild the map of condemned objects", change)
