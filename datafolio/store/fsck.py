@@ -27,7 +27,7 @@ from datafolio.errors import (
 from datafolio.store.affected import affected_by
 from datafolio.store.findings import FINDING_IDS, Finding, ItemVersion, Report
 from datafolio.store.log import LOG, MARKER, Log, Logged, record_key, record_number
-from datafolio.store.objects import OBJECTS, condemned_key, object_key, parse_key
+from datafolio.store.objects import OBJECTS, TO_FSCK, condemned_key, object_key, parse_key
 from datafolio.store.repository import FOLIO_FILE, Repository, Tip, read_folio_file
 from datafolio.store.views import check_views
 from datafolio.store.walk import Needed, Walk
@@ -140,6 +140,8 @@ class _Check:
     def _find(self, kind: str, where: str, message: str, affects: tuple[str, ...] = ()) -> None:
         known = self._findings.get((kind, where))
         affects = tuple(dict.fromkeys((*(known.affects if known else ()), *affects)))
+        # The finding says where it is, and is what the others point to.
+        message = message.removeprefix(f"{where}: ").removesuffix(TO_FSCK)
         self._findings[kind, where] = Finding(kind, where, message, affects)
 
     # The log.

@@ -22,6 +22,7 @@ from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError
 __all__ = [
     "CONDEMNED",
     "OBJECTS",
+    "TO_FSCK",
     "ObjectStore",
     "Source",
     "StoredKey",
@@ -35,6 +36,9 @@ OBJECTS = "objects/"
 CONDEMNED = "condemned/"
 
 Source = bytes | Stage
+
+#: The end of a message about damage, for those who meet it on the way.
+TO_FSCK = "; `datafolio fsck` tells what is affected"
 
 _THREADS = 8
 
@@ -103,8 +107,7 @@ class ObjectStore:
         """Raise CorruptObjectError if the object's `size` bytes were found to hash to anything else."""
         if found != digest:
             raise CorruptObjectError(
-                f"{self.key(digest)}: expected the digest {digest}, found {found} in {size} bytes; "
-                f"`datafolio fsck` tells what is affected"
+                f"{self.key(digest)}: expected the digest {digest}, found {found} in {size} bytes{TO_FSCK}"
             )
 
     def open(self, digest: Digest, size: int | None = None) -> BinaryIO:
