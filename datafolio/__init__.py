@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+
 from datafolio._version import __version__
 from datafolio.errors import (
     ConflictError,
@@ -34,7 +36,9 @@ from datafolio.errors import (
     UntrustedError,
     UsageError,
 )
-from datafolio.porcelain.folio import DataFolio
+
+if typing.TYPE_CHECKING:
+    from datafolio.porcelain.folio import DataFolio
 
 __all__ = [
     "ConflictError",
@@ -69,3 +73,17 @@ __all__ = [
     "UsageError",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    # The folio comes with the store and all that it needs: imported by those who use it, when they do.
+    if name != "DataFolio":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from datafolio.porcelain.folio import DataFolio  # noqa: PLC0415 - see above
+
+    globals()[name] = DataFolio
+    return DataFolio
+
+
+def __dir__() -> list[str]:
+    return __all__

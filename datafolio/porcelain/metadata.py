@@ -7,13 +7,14 @@ each other, even inside one nested value.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from datafolio.canonical import MAX_DEPTH, pack
-from datafolio.errors import UnsupportedValueError, UsageError
+from datafolio.errors import DamageError, StorageError, UnsupportedValueError, UsageError
 from datafolio.porcelain.binding import Binding
 from datafolio.porcelain.conflicts import Call, Path, container_at, place_of, require_container
 from datafolio.store.changes import set_metadata
@@ -111,6 +112,11 @@ class _Tracked:
     def _fill(self, value: Any) -> None:
         raise NotImplementedError
 
+    def _show_saved(self) -> None:
+        """Take over a change that is durable by now, so what keeps it from being read is told by the next read."""
+        with contextlib.suppress(StorageError, DamageError):
+            self._refresh()
+
     def _refresh(self) -> None:
         """Take over what is at the path now, if it is still of this kind."""
         with self._root.lock:
@@ -146,7 +152,7 @@ def _writes(method: str) -> Any:
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = self._root.call(self, method, tuple(_plain(arg) for arg in args), _plain(kwargs))
-        self._refresh()
+        self._show_saved()
         # An in-place operator returns the container itself.
         return self._root.settle(self.path, self) if method in _IN_PLACE else result
 
@@ -359,7 +365,7 @@ class Metadata(_TrackedDict):
             raise UsageError(f"the metadata are a dict, not a {type(contents).__name__}: {contents!r}")
         new = _plain(dict(contents))
         self._root.replace(new)
-        self._refresh()
+        self._show_saved()
 
     __getitem__ = _reads("__getitem__")
     __contains__ = _reads("__contains__")

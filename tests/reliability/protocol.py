@@ -131,7 +131,7 @@ def _rounds(count: int, name: str) -> str:
 
 
 def main() -> None:
-    """Run the long form, print the figures, and exit with 1 if there is a violation, or a broken rule is not noticed."""
+    """Run the long form, print the figures, and exit with 1 if there is a violation, or none with a rule left out."""
     states = violations = 0
     for setting in LONG:
         found = explored(setting)
