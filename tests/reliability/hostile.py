@@ -221,6 +221,27 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+#: The files and folders of a folio that something else may stand in the place of.
+PLACES = {
+    "folio.json": lambda root: root / "folio.json",
+    "the newest record": newest_record,
+    "the next record": lambda root: root / "log" / f"{int(newest_record(root).name) + 1:012d}",
+    "an older record": lambda root: root / "log" / "000000000002",
+    "the marker": lambda root: root / "log" / "newest",
+    "a node": lambda root: next(
+        object_path(root, digest)
+        for digest in digests_in(json.loads(newest_record(root).read_bytes())["items"])
+        if digest in structured_objects(root)
+    ),
+    "a payload": lambda root: object_path(root, DataFolio.open(root).get_item_info("item 3")["digest"]),
+    "a folder of objects": lambda root: (
+        object_path(root, DataFolio.open(root).get_item_info("item 3")["digest"]).parent
+    ),
+    **{name: lambda root, name=name: root / name for name in ("log", "objects", "condemned", "tmp", "lost+found")},
+    **{name: lambda root, name=name: root / name for name in ("items.json", "snapshots.json", "README.md")},
+}
+
+
 def main() -> None:
     """The tests of hostile folios in their long form."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/reliability/test_hostile.py"]
