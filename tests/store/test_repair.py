@@ -484,3 +484,25 @@ def test_reading_a_folio_whose_newest_record_is_lost_says_what_to_do(folio, disk
     disk.delete(newest(folio))
     with pytest.raises(FormatError, match="fsck --repair"):
         Repository.open(disk)
+
+
+def test_a_damaged_payload_below_a_damaged_node_is_found_once_the_node_is_mended(deep, disk, root, tmp_path):
+    shutil.copytree(root, tmp_path / "copy")
+    with small_nodes():
+        overwrite(disk, object_key(deep.tip().state.items.root.refs[0].digest, 0), b"{}")
+        for number in range(30):
+            key = deep.tip().state.key_of(digest_of(f"new {number}".encode()))
+            if disk.exists(key):
+                overwrite(disk, key, b"x" * len(f"new {number}"))
+        assert done(disk, source=LocalBackend(tmp_path / "copy")).after.findings == ()
+
+
+def test_damaged_payloads_are_found_once_the_map_that_says_where_they_are_is_mended(deep, disk, root, tmp_path):
+    shutil.copytree(root, tmp_path / "copy")
+    with small_nodes():
+        overwrite(disk, condemned_key(deep.tip().state.condemned.root.refs[0].digest), b"{}")
+        for number in range(30):
+            key = deep.tip().state.key_of(digest_of(f"new {number}".encode()))
+            if disk.exists(key):
+                overwrite(disk, key, b"x" * len(f"new {number}"))
+        assert done(disk, source=LocalBackend(tmp_path / "copy")).after.findings == ()

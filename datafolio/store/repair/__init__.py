@@ -56,32 +56,47 @@ def repair(
     if not before.findings:
         return Repair((), before, before)
     work = Work(Overlay(backend) if dry_run else backend, source)
-    _Mending(work).run(before)
-    return Repair(tuple(work.actions), before, fsck(work.backend, progress=progress))
+    after = _Mending(work, progress).run(before)
+    return Repair(tuple(work.actions), before, after)
 
 
 class _Mending:
     """One repair under way."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, progress: Progress | None) -> None:
         self._work = work
         self._backend = work.backend
         self._copies = work.copies
+        self._progress = progress
 
-    def run(self, report: Report) -> None:
+    def run(self, report: Report) -> Report:
+        """Mend what the report of a whole verification says; the report of another one, of how it is then."""
         self._mend_folio_file()
         mend_log(self._work)
         if self._work.actions:
-            report = fsck(self._backend)  # the newest record may be another one
+            report = self._verified()  # the newest record may be another one
+        is_whole = True
         for _ in range(_ROUNDS):
-            done = len(self._work.actions)
-            if not self._mend_map(report):
-                self._mend_objects(report)
-            if len(self._work.actions) == done:
+            if self._mend(report):
+                # What was mended may show that more is missing; payloads are read again in the end.
+                report, is_whole = fsck(self._backend, share=0), False
+            elif not is_whole:
+                report, is_whole = self._verified(), True
+            else:
                 break
-            # The payloads that are damaged are known by now; what was mended may show that others are missing.
-            report = fsck(self._backend, share=0)
-        self._mend_views(report)
+        return report
+
+    def _verified(self) -> Report:
+        return fsck(self._backend, progress=self._progress)
+
+    def _mend(self, report: Report) -> bool:
+        """Mend what can be judged; whether there was anything."""
+        done = len(self._work.actions)
+        if not self._mend_map(report):
+            self._mend_objects(report)
+        if len(self._work.actions) == done:
+            self._mend_views(report)
+        return len(self._work.actions) > done
 
     def _mend_folio_file(self) -> None:
         try:
