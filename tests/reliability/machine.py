@@ -90,7 +90,11 @@ class Model:
     def back_to(self, past: Model) -> None:
         self.items, self.metadata = dict(past.items), copy.deepcopy(past.metadata)
         self.snapshots = copy.deepcopy(past.snapshots)
-        for name, version in past.highest.items():
+        self.take(past.highest)
+
+    def take(self, versions: dict[str, int]) -> None:
+        """Never give these version numbers to other content."""
+        for name, version in versions.items():
             self.highest[name] = max(version, self.highest.get(name, 0))
 
     def add(self, name: str, content: tuple[str, int], *, overwrite: bool) -> None:
@@ -252,12 +256,14 @@ class FolioMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def undo_and_undo_that(self, which: int) -> None:
-        folio, newest = self.handles[which], self.newest()
+        folio = self.handles[which]
         with contextlib.suppress(NotKeptError):
-            folio.undo()
-            if self.newest() > newest:
-                assert not self.agrees(folio)
-                folio.undo(self.newest())
+            done = folio.undo()
+            if done is not None:
+                # The numbers of what came back for a moment stay taken.
+                self.model.take(self.past.get(done["restores"], Model()).highest)
+                self.model.take({name: folio.get_item_info(name)["version"] for name in folio.items})
+                folio.undo(done["operation"])
 
     @rule(which=st.integers(0, 1), batch=st.lists(steps, max_size=5), fails=st.booleans())
     def a_batch(self, which: int, batch: list[Step], fails: bool) -> None:
