@@ -205,6 +205,11 @@ class StorageError(FolioError, OSError):
         if number is not None:
             self.errno = number
 
+    @classmethod
+    def during(cls, doing: str, error: OSError) -> StorageError:
+        """The operating system's `error` as one of ours, which says what was being done."""
+        return cls(f"{doing}: {error.strerror or error}", error.errno)
+
     def __reduce__(self) -> tuple[type[StorageError], tuple[str, int | None]]:
         # OSError's own way forgets the number, on the road from a worker process for instance.
         return type(self), (str(self), self.errno)

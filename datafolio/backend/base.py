@@ -204,4 +204,4 @@ def _read(file: BinaryIO, what: str) -> bytes:
     try:
         return file.read(_PIECE)
     except OSError as error:
-        raise StorageError(f"reading {what}: {error.strerror or error}", error.errno) from error
+        raise StorageError.during(f"reading {what}", error) from error

@@ -370,4 +370,4 @@ def _size_of(entry: os.DirEntry[str]) -> int | None:
 
 
 def _fail(doing: str, error: OSError) -> NoReturn:
-    raise StorageError(f"{doing}: {error.strerror or error}", error.errno) from error
+    raise StorageError.during(doing, error) from error

@@ -93,7 +93,7 @@ class OwnFolders:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise StorageError(f"looking at {folder}: {error.strerror or error}", error.errno) from error
+            raise StorageError.during(f"looking at {folder}", error) from error
         if stat.S_ISLNK(mode):
             raise StorageError(
                 f"{folder} is a symbolic link, which may lead anywhere; put an ordinary directory in its place"

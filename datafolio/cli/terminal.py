@@ -39,7 +39,7 @@ def write(text: str) -> None:
 
 def unwritten(error: OSError) -> StorageError:
     """The error of standard output that can't be written."""
-    return StorageError(f"writing to standard output: {error.strerror}", error.errno)
+    return StorageError.during("writing to standard output", error)
 
 
 def note(text: str) -> None:

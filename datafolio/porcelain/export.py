@@ -58,7 +58,7 @@ def _make_empty(directory: Path) -> None:
             raise
         raise DestinationExistsError(f"{directory} is a file; choose a new directory to export to") from error
     except OSError as error:
-        raise StorageError(f"making {directory}: {error.strerror or error}", error.errno) from error
+        raise StorageError.during(f"making {directory}", error) from error
 
 
 def _distinct_names(items: list[tuple[str, Entry]]) -> dict[str, str]:
@@ -90,5 +90,5 @@ def _write(path: Path, document: dict[str, Any]) -> Path:
     try:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
     except OSError as error:
-        raise StorageError(f"writing {path}: {error.strerror or error}", error.errno) from error
+        raise StorageError.during(f"writing {path}", error) from error
     return path

@@ -134,7 +134,7 @@ def _entries(path: Path) -> list[str]:
 
 
 def _unseen(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"looking into {path}: {error.strerror}", error.errno)
+    return StorageError.during(f"looking into {path}", error)
 
 
 def _what_is(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-__all__ = ["FINDING_IDS", "NOTHING", "Affected", "Finding", "ItemVersion", "Report", "Severity"]
+__all__ = ["FINDING_IDS", "Affected", "Finding", "ItemVersion", "Report", "Severity"]
 
 Severity = Literal["error", "warning"]
 
@@ -46,9 +46,6 @@ class Affected:
     items: tuple[ItemVersion, ...] = ()
     #: The snapshots that can't be read, whole or in part.
     snapshots: tuple[str, ...] = ()
-
-
-NOTHING = Affected()
 
 
 @dataclass(frozen=True)

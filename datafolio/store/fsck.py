@@ -132,8 +132,6 @@ class _Check:
         """What keeps a whole folder from being listed is a finding too."""
         try:
             yield
-        except FolioNotFoundError:
-            raise
         except StorageError as error:
             self._find(kind, folder, str(error), ("the whole folio",))
 

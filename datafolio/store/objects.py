@@ -121,9 +121,7 @@ class ObjectStore:
         found = size if size is None else file.seek(0, os.SEEK_END)
         if found != size:
             file.close()
-            raise CorruptObjectError(
-                f"{key}: expected {size} bytes, found {found}; `datafolio fsck` tells what is affected"
-            )
+            raise CorruptObjectError(f"{key}: expected {size} bytes, found {found}{TO_FSCK}")
         file.seek(0)
         return file
 
@@ -194,7 +192,7 @@ class ObjectStore:
         except StorageError:
             raise
         except OSError as error:
-            raise StorageError(f"reading {key}: {error.strerror or error}", error.errno) from error
+            raise StorageError.during(f"reading {key}", error) from error
 
     @contextlib.contextmanager
     def _missing_is_damage(self, key: Key) -> Iterator[None]:

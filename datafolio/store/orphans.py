@@ -100,7 +100,7 @@ def _is_node(repository: Repository, digest: Digest) -> bool:
         try:
             return file.read(len(_NODE)) == _NODE
         except OSError as error:
-            raise StorageError(f"reading the object {digest}: {error.strerror or error}", error.errno) from error
+            raise StorageError.during(f"reading the object {digest}", error) from error
 
 
 _NODE = b'{"kind":"node"'

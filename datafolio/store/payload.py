@@ -203,7 +203,7 @@ class StoredPayload:
         except StorageError:
             raise
         except OSError as error:
-            raise StorageError(f"writing {target}: {error.strerror or error}", error.errno) from error
+            raise StorageError.during(f"writing {target}", error) from error
         finally:
             partial.unlink(missing_ok=True)
         return target

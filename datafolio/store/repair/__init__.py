@@ -18,7 +18,7 @@ from datafolio.store.clock import utc_now
 from datafolio.store.condemn import salt_of
 from datafolio.store.findings import Finding, Report
 from datafolio.store.fsck import Progress, fsck
-from datafolio.store.model import FORMAT, FolioFile
+from datafolio.store.model import FORMAT, NUMBER, FolioFile
 from datafolio.store.objects import CONDEMNED, OBJECTS, parse_key
 from datafolio.store.repair.copies import Place, digest_at, named_digest
 from datafolio.store.repair.log import mend_log
@@ -136,7 +136,7 @@ class _Mending:
         def change(state: State) -> State:
             # No key may mean anything that an earlier epoch condemned.
             epoch = max(state.epoch, *burns.values(), 0) + 1
-            condemned = Tree(int, state.loaders.condemned_node).edit(burns, salt=salt_of(epoch))
+            condemned = Tree(NUMBER, state.loaders.condemned_node).edit(burns, salt=salt_of(epoch))
             return replace(state, epoch=epoch, condemned=condemned)
 
         Repository(self._backend).commit("rebuild the map of condemned objects", change)
