@@ -28,7 +28,7 @@ from datafolio.store.changes import Change, at_snapshot, require_snapshot
 from datafolio.store.gc import DUE_BYTES, DUE_SHARE, collect_if_due
 from datafolio.store.objects import ObjectStore, Source
 from datafolio.store.payload import IncomingPayload
-from datafolio.store.repository import DELETING, Repository
+from datafolio.store.repository import DELETING, Repository, Tip
 from datafolio.store.state import State
 from datafolio.store.views import write_views
 
@@ -158,9 +158,9 @@ class Binding:
                 batch.add(operation, change, payloads or {}, lets_go=lets_go)
             return
         with self._telling_how_to_make_room():
-            self.repository.commit(operation, change, payloads, reserve=DELETING if lets_go else 0)
+            tip = self.repository.commit(operation, change, payloads, reserve=DELETING if lets_go else 0)
         self._work.was_done = True
-        self._collect_if_due()
+        self._collect_if_due(tip)
 
     @contextlib.contextmanager
     def _telling_how_to_make_room(self) -> Iterator[None]:
@@ -175,12 +175,12 @@ class Binding:
                 error.errno,
             ) from error
 
-    def _collect_if_due(self) -> None:
+    def _collect_if_due(self, tip: Tip) -> None:
         if self.auto_gc is None:
             return
         # What was committed is durable whether or not there is garbage that can be told from the rest.
         with contextlib.suppress(StorageError, DamageError, FolioNotFoundError):
-            loosened = self.repository.tip().state.garbage.loosened
+            loosened = tip.state.garbage.loosened
             if loosened < self._no_collection_before:
                 return
             # One that fails would fail again at the next commit, and each takes a look at the whole folio.
@@ -214,13 +214,14 @@ class Binding:
                 if not batch.is_own():
                     stages.pop_all()  # the staged files are those of the process that began it
             batch.require_own()
-            if batch.operations:
-                with self._telling_how_to_make_room():
-                    self.repository.commit(
-                        batch.words(), batch.apply, batch.payloads, batch.stored, reserve=batch.reserve()
-                    )
-                self._work.was_done = True
-        self._collect_if_due()
+            if not batch.operations:
+                return
+            with self._telling_how_to_make_room():
+                tip = self.repository.commit(
+                    batch.words(), batch.apply, batch.payloads, batch.stored, reserve=batch.reserve()
+                )
+            self._work.was_done = True
+        self._collect_if_due(tip)
 
     def refuse_in_batch(self, what: str) -> None:
         """Raise UsageError if a batch is under way."""

@@ -109,8 +109,13 @@ class Log:
 
         Raises FormatError if it is damaged, or if it is known that there was a newer one.
         """
-        marked = self._marked_number()  # first: what it names was in the log by then
+        marker = self._marker_stamp()  # first: what it names was in the log by then
         newest = self._read_end(-1)
+        if marker is not None and newest is not None and newest.stamp == marker:
+            return newest
+        marked = self._marked_number()
+        if marked is not None and newest is not None and newest.record.seq < marked:
+            newest = self._read_end(-1)  # a commit may have come between
         if marked is None or (newest is not None and newest.record.seq >= marked):
             return newest
         logged = self._read_stamped(marked)  # a network file system may show a name before it lists it
@@ -134,6 +139,11 @@ class Log:
     def mark(self, seq: int) -> None:
         """Let the marker name record number `seq`.  Not durable: one that lags behind does no harm."""
         self._backend.alias(record_key(seq), MARKER)
+
+    def _marker_stamp(self) -> Hashable | None:
+        with contextlib.suppress(StorageError):
+            return self._backend.stamp(MARKER)
+        return None
 
     def _marked_number(self) -> int | None:
         try:
