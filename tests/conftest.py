@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,6 +15,8 @@ from hypothesis import settings
 # A shared machine's pauses are no failures; in CI the examples are the same every time.
 settings.register_profile("default", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("default")
+
+_NOBODY = 65_534
 
 
 @pytest.fixture
@@ -21,3 +28,41 @@ def staged():
         return sorted(name for name in names if not name.endswith(".lock") and not name.startswith("reserve-"))
 
     return staged
+
+
+@pytest.fixture
+def start(root):
+    """Start a Python program with the path `root` as its first argument; all of them end with the test."""
+    started = []
+
+    def run(program, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(root), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def bound_by_rights():
+    """A folder of a user who, unlike root, may not do everything; the test runs as that user."""
+    folder = Path(tempfile.mkdtemp())  # pytest's own is below a folder that is only for root
+    if os.geteuid() == 0:
+        os.chown(folder, _NOBODY, _NOBODY)
+        os.seteuid(_NOBODY)
+    yield folder
+    if os.getuid() == 0:
+        os.seteuid(0)
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+    shutil.rmtree(folder)

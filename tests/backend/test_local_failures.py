@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,22 +31,6 @@ for write in (backend.create, backend.replace):
         print(error.errno, error)
 backend.create("small", b"x" * 1000)
 """
-
-
-@pytest.fixture
-def bound_by_rights():
-    """A folder of a user who, unlike root, may not do everything; the test runs as that user."""
-    folder = Path(tempfile.mkdtemp())  # pytest's own is below a folder that is only for root
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-    yield folder
-    if os.getuid() == 0:
-        os.seteuid(0)
-    folder.chmod(0o755)
-    for path in folder.glob("*"):
-        path.chmod(0o755)
-    shutil.rmtree(folder)
 
 
 def files(folder):

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
-
 import pytest
 
-from datafolio import DataFolio
-from tests.reliability.snippets import needs_fork, run_snippet
-
-
-@pytest.fixture
-def folio(tmp_path: Path) -> DataFolio:
-    return DataFolio(tmp_path / "folio")
-
-
-@pytest.fixture
-def run(tmp_path: Path):
-    return functools.partial(run_snippet, tmp_path)
+from tests.reliability.snippets import needs_fork
 
 
 @needs_fork

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -18,24 +16,8 @@ OFF = dict.fromkeys(("capture_git", "capture_environment", "capture_execution"),
 
 
 @pytest.fixture
-def place():
-    """A folder of a user who, unlike root, may not do everything; the test runs as that user."""
-    folder = Path(tempfile.mkdtemp())  # pytest's own is below a folder that is only for root
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-    yield folder
-    if os.getuid() == 0:
-        os.seteuid(0)
-    for path in (folder, *folder.rglob("*")):
-        if path.is_dir():
-            path.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def folio(place):
-    folio = DataFolio(place / "folio")
+def folio(bound_by_rights):
+    folio = DataFolio(bound_by_rights / "folio")
     folio.add_json("a", {"n": 1})
     folio.create_snapshot("s", **OFF)
     folio.add_json("held by none", 1)
@@ -111,11 +93,11 @@ def test_a_folio_without_the_right_to_look_into_it_is_named_with_the_reason(foli
         assert caught.value.errno == errno.EACCES
 
 
-def test_a_directory_that_is_no_folio_and_can_not_be_listed_is_named_with_the_reason(place):
-    place.chmod(0o311)
+def test_a_directory_that_is_no_folio_and_can_not_be_listed_is_named_with_the_reason(bound_by_rights):
+    bound_by_rights.chmod(0o311)
     for look in (DataFolio, DataFolio.open):
-        with pytest.raises(StorageError, match=f"looking into {place}: Permission denied"):
-            look(place)
+        with pytest.raises(StorageError, match=f"looking into {bound_by_rights}: Permission denied"):
+            look(bound_by_rights)
 
 
 @pytest.mark.parametrize("name", ["log", "folio.json"])

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import pickle
 import textwrap
 import threading
-from pathlib import Path
 
 import pytest
 
 from datafolio import DataFolio, ItemInUseError, UsageError
-from tests.reliability.snippets import needs_fork, run_snippet
+from tests.reliability.snippets import needs_fork
 
 OFF = {"capture_git": False, "capture_environment": False, "capture_execution": False}
-
-
-@pytest.fixture
-def folio(tmp_path: Path) -> DataFolio:
-    return DataFolio(tmp_path / "folio")
-
-
-@pytest.fixture
-def run(tmp_path: Path):
-    return functools.partial(run_snippet, tmp_path)
 
 
 # Pools of processes.

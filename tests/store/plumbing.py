@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
+from hypothesis.stateful import RuleBasedStateMachine
 
 from datafolio.backend import Backend, Stage
 from datafolio.digest import digest_of
 from datafolio.store import changes, gc, tree
 from datafolio.store.fsck import fsck
+from datafolio.store.objects import object_key
 
 MOMENT = "2025-01-20T15:00:00.000000Z"
 
@@ -33,6 +35,17 @@ def new_snapshot(*, description=None, environment=None):
     return changes.NewSnapshot(
         description=description, tags=(), timestamp=MOMENT, git=None, environment=environment, execution=None
     )
+
+
+def payload_key(data):
+    return object_key(digest_of(data), 0)
+
+
+def overwrite(disk, key, data):
+    """Damage a stored file."""
+    path = disk.path(key)
+    path.chmod(0o644)
+    path.write_bytes(data)
 
 
 def put(repository, name, data, *, overwrite=True, **more):
@@ -119,6 +132,18 @@ def small_nodes(leaf_limit=4, fanout=6):
         patch.setattr(tree, "LEAF_LIMIT", leaf_limit)
         patch.setattr(tree, "FANOUT", fanout)
         yield
+
+
+class InSmallNodes(RuleBasedStateMachine):
+    """A state machine whose trees are deep with few names."""
+
+    def __init__(self):
+        super().__init__()
+        self._stack = ExitStack()
+        self._stack.enter_context(small_nodes(leaf_limit=3, fanout=4))
+
+    def teardown(self):
+        self._stack.close()
 
 
 @contextmanager

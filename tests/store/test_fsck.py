@@ -24,6 +24,8 @@ from tests.store.plumbing import (
     contents,
     delete,
     delete_snapshot,
+    overwrite,
+    payload_key,
     put,
     put_many,
     set_metadata,
@@ -53,16 +55,6 @@ def large(on_disk):
         snapshot(on_disk, "old")
         put_many(on_disk, {f"item {number}": f"new {number}".encode() for number in range(30)})
         yield on_disk
-
-
-def payload_key(data):
-    return object_key(digest_of(data), 0)
-
-
-def overwrite(disk, key, data):
-    path = disk.path(key)
-    path.chmod(0o644)
-    path.write_bytes(data)
 
 
 def only(report):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from datafolio.backend import MemoryBackend
 from datafolio.digest import digest_of
@@ -17,12 +17,13 @@ from datafolio.errors import (
     SnapshotExistsError,
     UsageError,
 )
-from datafolio.store import changes, history, tree
+from datafolio.store import changes, history
 from datafolio.store.fsck import fsck
 from datafolio.store.gc import collect
 from datafolio.store.log import RETAINED
 from datafolio.store.repository import Repository
 from tests.store.plumbing import (
+    InSmallNodes,
     WatchedBackend,
     assert_sound,
     contents,
@@ -470,14 +471,8 @@ CONTENTS = st.sampled_from([f"content {number}".encode() for number in range(5)]
 SNAPSHOTS = st.sampled_from(["s1", "s2"])
 
 
-class Undoing(RuleBasedStateMachine):
+class Undoing(InSmallNodes):
     """Beside a folio, what was seen after each of its operations."""
-
-    def __init__(self):
-        super().__init__()
-        self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(tree, "LEAF_LIMIT", 3)
-        self.patch.setattr(tree, "FANOUT", 4)
 
     @initialize()
     def create(self):
@@ -489,9 +484,6 @@ class Undoing(RuleBasedStateMachine):
         self.safe = 0
         #: The operation after which the folio was as it is: the newest, but for undos and what changed nothing.
         self.position = 0
-
-    def teardown(self):
-        self.patch.undo()
 
     def note(self, position=None):
         """Remember what is seen now, if there is a new record."""

@@ -18,7 +18,18 @@ from datafolio.store.repair import repair
 from datafolio.store.repository import Repository
 from datafolio.store.seal import sealed
 from datafolio.store.views import make_views
-from tests.store.plumbing import contents, delete, keys, put, put_many, read, small_nodes, snapshot
+from tests.store.plumbing import (
+    contents,
+    delete,
+    keys,
+    overwrite,
+    payload_key,
+    put,
+    put_many,
+    read,
+    small_nodes,
+    snapshot,
+)
 
 
 @pytest.fixture
@@ -37,16 +48,6 @@ def copy(folio, root, tmp_path):
     """A copy of the folio, made before anything was damaged."""
     shutil.copytree(root, tmp_path / "copy")
     return LocalBackend(tmp_path / "copy")
-
-
-def payload_key(data):
-    return object_key(digest_of(data), 0)
-
-
-def overwrite(disk, key, data):
-    path = disk.path(key)
-    path.chmod(0o644)
-    path.write_bytes(data)
 
 
 def files(root):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from datafolio.backend import MemoryBackend
 from datafolio.errors import ItemInUseError, ItemNotFoundError, SnapshotExistsError
-from datafolio.store import tree
 from datafolio.store.fsck import fsck
 from datafolio.store.gc import collect
 from datafolio.store.log import Log
@@ -22,22 +20,13 @@ CONTENTS = st.sampled_from([f"content {number}".encode() for number in range(6)]
 SNAPSHOTS = st.sampled_from(["s1", "s2", "s3"])
 
 
-class Store(RuleBasedStateMachine):
-    def __init__(self):
-        super().__init__()
-        self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(tree, "LEAF_LIMIT", 3)
-        self.patch.setattr(tree, "FANOUT", 4)
-
+class Store(plumbing.InSmallNodes):
     @initialize()
     def create(self):
         self.backend = MemoryBackend()
         self.handles = [Repository.create(self.backend), Repository.open(self.backend)]
         self.items = {}
         self.snapshots = {}
-
-    def teardown(self):
-        self.patch.undo()
 
     @rule(handle=HANDLES, name=NAMES, data=CONTENTS)
     def put(self, handle, name, data):
