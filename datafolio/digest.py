@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import itertools
 import os
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import BinaryIO, NewType
 
 from blake3 import blake3
@@ -16,7 +17,9 @@ Digest = NewType("Digest", str)
 Buffer = bytes | bytearray | memoryview
 
 _PIECE = 1 << 20
-_LARGE = 8 << 20
+_SHARED_PIECE = 2 << 20
+_LARGE = 16 << 20
+_local = threading.local()
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -46,10 +49,13 @@ def octets(data: Buffer) -> memoryview:
 
 
 class Hasher:
-    """The running digest and size of what has been fed to it.  Large updates use every core, but one where forked."""
+    """The running digest and size of what has been fed to it.
 
-    def __init__(self) -> None:
-        self._blake3 = blake3(max_threads=_Threads.number)
+    Large updates use every core, but one in a forked process, or as many `threads` as are given.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._blake3 = blake3(max_threads=_Threads.number if threads is None else threads)
         self.size = 0
 
     def update(self, data: Buffer) -> None:
@@ -61,28 +67,58 @@ class Hasher:
         return Digest(self._blake3.hexdigest())
 
 
-def digest_of_file(file: BinaryIO) -> tuple[Digest, int]:
-    """The digest of what is left to read of `file`, and its size in bytes."""
-    hasher = Hasher()
-    while piece := file.read(_PIECE):
-        hasher.update(piece)
-        if hasher.size >= _LARGE:
-            _hash_rest(file, hasher)
-            break
+def digest_of_file(file: BinaryIO, threads: int | None = None) -> tuple[Digest, int]:
+    """The digest of what is left to read of `file`, which can seek, and its size in bytes.
+
+    A large one takes every core, unless `threads` is 1: for those who hash several at a time.
+    """
+    if threads != 1 and _Threads.number != 1 and _left(file) >= _LARGE:
+        return _digest_with_every_core(file)
+    # What was just read is in the cache of this core: handing it to others costs more than they gain.
+    hasher = Hasher(threads=1)
+    buffer = _buffer()
+    while size := _read_into(file, buffer):
+        hasher.update(buffer[:size])
     return hasher.digest(), hasher.size
 
 
-def _hash_rest(file: BinaryIO, hasher: Hasher) -> None:
-    """Hash a piece while a thread reads the next one; large pieces, so that every core has a part of each."""
-    buffers = [memoryview(bytearray(_LARGE)), memoryview(bytearray(_LARGE))]
-    read: Callable[[memoryview], int] = file.readinto  # type: ignore[attr-defined]
+def _digest_with_every_core(file: BinaryIO) -> tuple[Digest, int]:
+    """Pieces that every core hashes a part of, while a thread reads the ones that come next."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - of use to those alone who read a large file
+
+    hasher = Hasher()
+    # One to hash, one to read into, and one between them.
+    buffers = [memoryview(bytearray(_SHARED_PIECE)) for _ in range(3)]
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(read, buffers[0])
-        while size := following.result():
-            piece, _ = buffers
-            buffers.reverse()
-            following = pool.submit(read, buffers[0])
-            hasher.update(piece[:size])
+        coming = collections.deque(pool.submit(_read_into, file, buffer) for buffer in buffers[:2])
+        for turn in itertools.count():
+            size = coming.popleft().result()
+            coming.append(pool.submit(_read_into, file, buffers[(turn + 2) % 3]))
+            if not size:
+                return hasher.digest(), hasher.size
+            hasher.update(buffers[turn % 3][:size])
+    raise AssertionError("unreachable")
+
+
+def _buffer() -> memoryview:
+    """A thread's own: making one takes longer than to hash a small file."""
+    try:
+        buffer: memoryview = _local.buffer
+    except AttributeError:
+        buffer = _local.buffer = memoryview(bytearray(_PIECE))
+    return buffer
+
+
+def _read_into(file: BinaryIO, buffer: memoryview) -> int:
+    size: int = file.readinto(buffer)  # type: ignore[attr-defined]
+    return size
+
+
+def _left(file: BinaryIO) -> int:
+    here = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    return end - here
 
 
 def digest_of(data: Buffer) -> Digest:

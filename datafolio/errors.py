@@ -38,7 +38,10 @@ code of the ``datafolio`` command.
 from __future__ import annotations
 
 import errno
-from typing import ClassVar
+
+TYPE_CHECKING = False  # typing itself would take longer to load than this does
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 __all__ = [
     "ConflictError",

@@ -75,6 +75,13 @@ class Stage(ABC):
         Raises StorageError after the first call of `seal` or `publish`.
         """
 
+    def clone(self, file: BinaryIO) -> BinaryIO | None:  # noqa: ARG002 - for storage that can
+        """Let the empty stage hold all that `file` holds, without a copy; then a file to read it from.
+
+        None, and nothing has happened, where that can't be had.
+        """
+        return None
+
     @abstractmethod
     def seal(self) -> None:
         """End the writing, and let go of what only that needs: many sealed stages may be kept at a time."""

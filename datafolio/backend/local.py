@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from datafolio.backend.base import LARGEST_READ, Backend, Key, Listed, Stage, check_key
+from datafolio.backend.cloning import clone
 from datafolio.backend.ordinary import OwnFolders, is_folder, open_ordinary, require_ordinary, require_regular
 from datafolio.backend.reserve import Reserve
 from datafolio.backend.staging import Staging
-from datafolio.backend.syncing import flush, sync_folder
+from datafolio.backend.syncing import flush, start_flush, sync_folder
 from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
 
@@ -36,8 +37,8 @@ STAGING = "tmp"
 
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
-# A large file is synced each time this many bytes have been added to it.
-_SYNC_EVERY = 32 << 20
+# The disk is given a large file's bytes each time this many have been added.
+_FLUSH_EVERY = 8 << 20
 
 # A folder, or a file where a folder should be, is no key.
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -54,13 +55,14 @@ class LocalBackend(Backend):
         # Folders whose own entry in their parent is known to be durable, up to the root's.
         self._durable_folders: set[Path] = set()
         self._own_folders = OwnFolders(root)
+        self._seen_folders: set[str] = set()
 
     def path(self, key: Key) -> Path:
         check_key(key)
         return self.root / key
 
     def open(self, key: Key) -> BinaryIO:
-        path = self._own_path(key)
+        path = self._own_file(key)
         try:
             return open(path, "rb", opener=open_ordinary)
         except StorageError:
@@ -68,7 +70,7 @@ class LocalBackend(Backend):
         except _NO_FILE:
             raise KeyMissingError(f"{self.location} has no {key}") from None
         except OSError as error:
-            require_ordinary(path)
+            require_ordinary(Path(path))
             _fail(f"reading {path}", error)
 
     def read(self, key: Key) -> bytes:
@@ -95,7 +97,7 @@ class LocalBackend(Backend):
         return None if found is None else (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
     def _look_at(self, key: Key) -> os.stat_result | None:
-        path = self._own_path(key)
+        path = self._own_file(key)
         try:
             found = os.lstat(path)
         except _NO_FILE:
@@ -208,6 +210,17 @@ class LocalBackend(Backend):
             self.sync_folder(folder.parent)
         self._durable_folders.add(folder)
 
+    def _own_file(self, key: Key) -> str:
+        """`_own_path` as text, and in a fraction of its time for a folder that was looked at before."""
+        folder, _, name = key.rpartition("/")
+        if folder not in self._seen_folders:
+            path = self._own_path(key)
+            if self._own_folders.is_known(path.parent):
+                self._seen_folders.add(folder)
+            return str(path)
+        check_key(name)
+        return f"{self.location}{os.sep}{key}"
+
     def _own_path(self, key: Key) -> Path:
         """The path of `key`.  Raises StorageError if it leads through a link."""
         path = self.path(key)
@@ -239,7 +252,8 @@ class _LocalStage(Stage):
     def __init__(self, backend: LocalBackend, mode: int = 0o444) -> None:
         # Read-only from the start, unless said otherwise: no object is ever changed in place.
         self._backend = backend
-        self._unsynced = 0
+        self._written = 0
+        self._given = 0
         self._discarded = False
         self._maker = os.getpid()
         folder = backend.root / STAGING
@@ -256,17 +270,27 @@ class _LocalStage(Stage):
             raise StorageError(f"this stage of {self._backend.location} is sealed, and takes no more bytes")
         remaining = octets(data)
         total = remaining.nbytes
-        self._unsynced += total
         try:
             while remaining.nbytes:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
-            if self._unsynced >= _SYNC_EVERY:
+            self._written += total
+            if self._written - self._given >= _FLUSH_EVERY:
                 # The disk can work while the rest is still being made.
-                os.fsync(self._descriptor)
-                self._unsynced = 0
+                start_flush(self._descriptor, self._given, self._written - self._given)
+                self._given = self._written
         except OSError as error:
             _fail(f"writing to {self._path.parent}", error)
         return total
+
+    def clone(self, file: BinaryIO) -> BinaryIO | None:
+        self._check_kept()
+        if not clone(file, self._descriptor):
+            return None
+        try:
+            self._written = self._given = os.lseek(self._descriptor, 0, os.SEEK_END)
+            return open(self._path, "rb")
+        except OSError as error:
+            _fail(f"reading {self._path}", error)
 
     def publish(self, key: Key, *, replace: bool = False) -> None:
         self._check_kept()

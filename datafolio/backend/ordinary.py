@@ -83,6 +83,10 @@ class OwnFolders:
         # Each is looked at once: a stranger left what is there, and is not there to change it meanwhile.
         self._known = {root}
 
+    def is_known(self, folder: Path) -> bool:
+        """Whether `require` has found `folder` to be one, and will not look again."""
+        return folder in self._known
+
     def require(self, folder: Path) -> None:
         """Raise StorageError if `folder`, or one between it and the root, is a link."""
         if folder in self._known:

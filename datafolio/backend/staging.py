@@ -20,7 +20,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,7 +50,7 @@ class Staging:
 
     def new_path(self) -> Path:
         """A free name in the folder, which must exist; no sweep removes the file while this backend lives."""
-        return self._folder / f"{self._current().token}-{secrets.token_hex(8)}"
+        return self._folder / f"{self._current().token}-{os.urandom(8).hex()}"
 
     def sweep(self, names: Iterable[str]) -> int:
         """Remove those of the folder's files `names` whose sessions are dead; the number of bytes freed."""
@@ -115,7 +114,7 @@ def _close_all(sessions: dict[_Session | None, _Session]) -> None:
 def _create_locked(folder: Path) -> tuple[Path, int]:
     """A new lock file, and its descriptor, which holds the lock."""
     while True:
-        path = folder / f"{secrets.token_hex(8)}{_LOCK}"
+        path = folder / f"{os.urandom(8).hex()}{_LOCK}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o444)
         try:
             _lock(descriptor)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import mmap
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from datafolio.errors import FormatError, UnsupportedValueError
+from datafolio.digest import Buffer
+from datafolio.errors import FormatError, UnsupportedValueError, UsageError
 from datafolio.items.base import Encoded, ItemType, Payload, Sink
 from datafolio.items.sinkfile import SinkFile
 
@@ -16,6 +18,10 @@ __all__ = ["ArrayType"]
 _PIECE = 1 << 24
 # numpy.lib.format refuses longer headers unless told, for fear of what parsing them costs.
 _MAX_HEADER = 1 << 20
+# In which a mapped array's memory is the file's, and no copy of it.
+_SHARED_MODES = frozenset({"r", "r+", "w+"})
+# What reads the header of each version of the format.  For version 3 numpy has nothing for others to call.
+_HEADERS = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}
 # What numpy, and the parser it has for the header, raise over a file that is not well-formed.
 _UNREADABLE = (
     ArithmeticError,
@@ -53,14 +59,52 @@ class ArrayType(ItemType):
                 sink.write(piece)
         return Encoded(".npy", {"shape": list(value.shape), "dtype": _dtype_text(value.dtype)})
 
-    def decode(self, payload: Payload, facts: Mapping[str, Any], **options: Any) -> Any:  # noqa: ARG002 - the contract's
-        import numpy as np
+    def decode(
+        self,
+        payload: Payload,
+        facts: Mapping[str, Any],  # noqa: ARG002 - the contract's
+        *,
+        mmap: bool = False,
+        **options: Any,  # noqa: ARG002 - the contract's
+    ) -> Any:
+        """The array; with `mmap` one that can't be written to, whose memory is the stored file where it can be mapped.
 
-        file = io.BytesIO(payload.read())
+        It is checked either way, so the file is read through once.
+        """
+        if not isinstance(mmap, bool):
+            raise UsageError(f"mmap={mmap!r} is neither True nor False")
+        data = payload.read()
         try:
-            return np.lib.format.read_array(file, allow_pickle=False, max_header_size=_MAX_HEADER)
+            array = _view(data)
+            if array is None:
+                array = _read_slowly(data)
+                array.flags.writeable = not mmap
+                return array
         except _UNREADABLE as error:
             raise FormatError(f"the payload is not a numpy array: {error}") from error
+        return array if mmap else array.copy(order="K")
+
+
+def _view(data: Buffer) -> Any:
+    """The array in `data` without a copy, or None where only `numpy.lib.format.read_array` can tell what it is."""
+    import numpy as np
+
+    file = io.BytesIO(memoryview(data)[: _MAX_HEADER + 1024])
+    read_header = _HEADERS.get(np.lib.format.read_magic(file))
+    if read_header is None:
+        return None
+    shape, fortran_order, dtype = getattr(np.lib.format, read_header)(file, max_header_size=_MAX_HEADER)
+    if dtype.hasobject or dtype.itemsize == 0 or 0 in shape:
+        return None
+    order = "F" if fortran_order else "C"
+    array: Any = np.ndarray(shape, dtype, memoryview(data).toreadonly(), file.tell(), order=order)
+    return array
+
+
+def _read_slowly(data: Buffer) -> Any:
+    import numpy as np
+
+    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False, max_header_size=_MAX_HEADER)
 
 
 def _refuse(value: Any) -> None:
@@ -135,9 +179,35 @@ def _pieces(value: Any) -> Iterator[memoryview]:
     if value.size == 0 or value.dtype.itemsize == 0:
         return
     flat = (value if value.flags.c_contiguous else value.T).reshape(-1)
-    data = memoryview(np.asarray(flat).view(np.uint8))
+    octets = np.asarray(flat).view(np.uint8)
+    data = memoryview(octets)
+    let_go = _letting_go(value, octets.ctypes.data)
     for start in range(0, data.nbytes, _PIECE):
         yield data[start : start + _PIECE]
+        let_go(start, min(start + _PIECE, data.nbytes))
+
+
+def _letting_go(value: Any, address: int) -> Callable[[int, int], None]:
+    """What takes bytes of the array, which begins at `address`, out of this process's memory if a file has them.
+
+    Else a mapped array that is written would be in memory as a whole by the end.
+    """
+    import numpy as np
+
+    mapped = getattr(value, "_mmap", None)
+    advice = getattr(mmap, "MADV_DONTNEED", None)
+    # Of a private map, as mode "c" makes, that would undo the program's own changes.
+    if advice is None or not isinstance(mapped, mmap.mmap) or getattr(value, "mode", None) not in _SHARED_MODES:
+        return lambda _start, _end: None
+    offset = address - np.frombuffer(mapped, np.uint8).ctypes.data
+
+    def let_go(start: int, end: int) -> None:
+        first = -(-(offset + start) // mmap.PAGESIZE) * mmap.PAGESIZE
+        size = (offset + end) // mmap.PAGESIZE * mmap.PAGESIZE - first
+        if first >= 0 and size > 0:
+            mapped.madvise(advice, first, size)
+
+    return let_go
 
 
 def _write_slowly(value: Any, sink: Sink) -> None:

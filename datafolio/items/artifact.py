@@ -8,14 +8,13 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 from datafolio.errors import StorageError, UnsupportedValueError
 from datafolio.items.base import Encoded, ItemType, Payload, Sink
 
 __all__ = ["ArtifactType"]
 
-_PIECE = 1 << 20
 _SUFFIX = re.compile(r"\.[A-Za-z0-9_+-]{1,16}")
 _COMPRESSIONS = frozenset({".gz", ".bz2", ".xz", ".zst", ".lz4", ".br", ".z"})
 _KINDS = (
@@ -44,8 +43,11 @@ class ArtifactType(ItemType):
             before = os.stat(path)
             _refuse(before, path)
             # O_NONBLOCK: if a pipe has taken the file's place since, opening it must not wait for a writer.
-            with open(path, "rb", opener=_open_nonblocking) as file:
-                size = _copy(file, sink, before.st_size)
+            with open(path, "rb", buffering=0, opener=_open_nonblocking) as file:
+                # At most what there was: a file that grows as fast as it is read has no end.
+                size = sink.copy_from(file, before.st_size)
+                # Files of /proc say that they are empty.
+                size += len(file.read(1))
                 after = os.fstat(file.fileno())
         if _identity(before) != _identity(after) or size != after.st_size:
             raise UnsupportedValueError(f"{path} changed while it was read; add it when nothing writes to it any more")
@@ -95,16 +97,6 @@ def _refuse(status: os.stat_result, path: str) -> None:
 
 def _open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _copy(file: BinaryIO, sink: Sink, limit: int) -> int:
-    """The number of bytes copied, at most `limit`: a file that grows as fast as it is read has no end."""
-    size = 0
-    while piece := file.read(min(_PIECE, limit - size)):
-        sink.write(piece)
-        size += len(piece)
-    # Files of /proc say that they are empty.
-    return size + len(file.read(1))
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -23,6 +23,10 @@ class Sink(Protocol):
         """Append `data`; the number of bytes taken, always all of them."""
         ...
 
+    def copy_from(self, file: BinaryIO, limit: int, /) -> int:
+        """Append what is left to read of `file`, at most `limit` bytes; the number of bytes taken."""
+        ...
+
 
 class Payload(Protocol):
     """A stored payload, to read."""

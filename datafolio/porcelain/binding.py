@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import shlex
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from datafolio.backend import Key, Stage, is_full
+from datafolio.backend import is_full
 from datafolio.digest import Digest
 from datafolio.errors import (
     DamageError,
@@ -24,11 +22,12 @@ from datafolio.errors import (
     StorageError,
     UsageError,
 )
+from datafolio.porcelain.batch import Batch
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
-from datafolio.store.gc import DUE_BYTES, DUE_SHARE, collect_if_due
-from datafolio.store.objects import ObjectStore, Source
-from datafolio.store.payload import IncomingPayload
-from datafolio.store.repository import DELETING, Repository, Tip
+from datafolio.store.model import Entry
+from datafolio.store.objects import Source
+from datafolio.store.payload import IncomingPayload, StoredPayload
+from datafolio.store.repository import DELETING, DUE_SHARE, Repository, Tip
 from datafolio.store.state import State
 from datafolio.store.views import write_views
 
@@ -68,6 +67,8 @@ class Binding:
     ) -> None:
         self.repository = repository
         self.read_only = read_only or snapshot is not None
+        if not self.read_only:
+            _import_what_writes()
         self.trust = trust
         self.auto_gc = auto_gc
         #: An automatic collection that failed waits until so much has been let go of.
@@ -129,13 +130,28 @@ class Binding:
         if self.read_only:
             raise ReadOnlyError(f"{self.location} was opened with read_only=True; open it without to write")
 
+    def payload(self, entry: Entry, *, item: str, filename: str) -> StoredPayload:
+        """The payload of an item, to read, even if it was added by a batch that is under way."""
+        if self._batch is not None:
+            self._batch.store(entry.digest)
+        return self.repository.payload(entry, item=item, filename=filename)
+
+    def repository_to_read(self) -> Repository:
+        """The folio's repository, with every payload that a batch under way has added so far."""
+        if self._batch is not None:
+            self._batch.store()
+        return self.repository
+
     @contextlib.contextmanager
-    def incoming(self) -> Iterator[IncomingPayload]:
-        """A new payload to write to, staged until the end of the block, or of the batch if one is under way."""
+    def incoming(self, *, recall: bool) -> Iterator[IncomingPayload]:
+        """A new payload to write to, staged until the end of the block, or of the batch if one is under way.
+
+        `recall` is the repository's; not in a batch, which can't go back to the file at its end.
+        """
         self.require_writable()
         batch = self._batch
         with self._telling_how_to_make_room(), contextlib.ExitStack() as stages:
-            yield stages.enter_context(self.repository.incoming())
+            yield stages.enter_context(self.repository.incoming(recall=recall and batch is None))
             if batch is not None:
                 batch.stages.push(stages.pop_all())
 
@@ -167,6 +183,8 @@ class Binding:
         try:
             yield
         except StorageError as error:
+            import shlex
+
             hint = f"`datafolio --folio {shlex.quote(self.location)} snapshot gc`"
             if not is_full(error) or hint in str(error):
                 raise
@@ -180,6 +198,8 @@ class Binding:
             return
         # What was committed is durable whether or not there is garbage that can be told from the rest.
         with contextlib.suppress(StorageError, DamageError, FolioNotFoundError):
+            from datafolio.store.gc import DUE_BYTES, collect_if_due
+
             loosened = tip.state.garbage.loosened
             if loosened < self._no_collection_before:
                 return
@@ -206,7 +226,7 @@ class Binding:
                 yield
             return
         with contextlib.ExitStack() as stages:
-            batch = self._batches.current = _Batch(self.repository, stages)
+            batch = self._batches.current = Batch(self.repository, stages)
             try:
                 yield
             finally:
@@ -229,77 +249,25 @@ class Binding:
             raise UsageError(f"{what} can't be part of a batch; do it after the batch")
 
     @property
-    def _batch(self) -> _Batch | None:
-        batch: _Batch | None = getattr(self._batches, "current", None)
+    def _batch(self) -> Batch | None:
+        batch: Batch | None = getattr(self._batches, "current", None)
         if batch is not None:
             batch.require_own()
         return batch
 
 
-class _Batch:
-    """Changes that wait to be committed together, and the state that they would make."""
+def _import_what_writes() -> None:
+    """Import now what would else be imported at the first write.
 
-    def __init__(self, repository: Repository, stages: contextlib.ExitStack) -> None:
-        self._repository = repository
-        self._process = os.getpid()
-        self.stages = stages
-        self._changes: list[Change] = []
-        self.state = repository.tip().state
-        self.operations: list[str] = []
-        self._lets_go: list[bool] = []
-        self.payloads: dict[Digest, Source] = {}
-        self.stored: set[Key] = set()
+    That may come in a thread, and in a process that is forked meanwhile the import would never end.
+    """
+    import concurrent.futures.thread
 
-    def is_own(self) -> bool:
-        """Whether this process began the batch, and was not forked from one that did."""
-        return self._process == os.getpid()
+    import datafolio.items
+    import datafolio.store.gc
+    import datafolio.store.pump
 
-    def require_own(self) -> None:
-        """Raise UsageError unless this process began the batch."""
-        if not self.is_own():
-            raise UsageError(
-                f"this batch belongs to process {self._process}, which began it and forked this one inside it, and "
-                f"nothing of it is committed here; fork before the batch, or use the folio here after the batch's block"
-            )
-
-    def add(self, operation: str, change: Change, payloads: Mapping[Digest, Source], *, lets_go: bool) -> None:
-        state = change(self.state)
-        # Stored at once, so that the batch can read what is in it.  It stays staged as well: a
-        # collection that knows nothing of the batch may come before its end.
-        ObjectStore(self._repository.backend, self.state.key_of).put_all(payloads, self.stored)
-        for source in payloads.values():
-            if isinstance(source, Stage):
-                source.seal()
-        self.payloads |= payloads
-        self._changes.append(change)
-        self.operations.append(operation)
-        self._lets_go.append(lets_go)
-        self.state = state
-
-    @contextlib.contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Take back what was added inside the block if it raises."""
-        state, count = self.state, len(self._changes)
-        try:
-            yield
-        except BaseException:
-            self.state = state
-            del self._changes[count:], self.operations[count:], self._lets_go[count:]
-            raise
-
-    def apply(self, state: State) -> State:
-        for change in self._changes:
-            state = change(state)
-        return state
-
-    def reserve(self) -> float:
-        """The share of the reserve that its commit may take."""
-        return DELETING if all(self._lets_go) else 0
-
-    def words(self) -> str:
-        shown = "; ".join(self.operations[:3])
-        more = len(self.operations) - 3
-        return shown if more <= 0 else f"{shown}; and {more} more"
+    del concurrent, datafolio
 
 
 class _Work:

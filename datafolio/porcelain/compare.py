@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,14 +15,74 @@ __all__ = ["compare", "metadata_changes"]
 
 _MISSING = object()
 
+# To list so many items takes no time to speak of.
+_FEW = 1000
 
-def compare(old: State, new: State) -> dict[str, Any]:
+
+class Comparison(dict[str, Any]):
+    """What differs, as a dict whose ``shared_items`` are listed when they are first asked for.
+
+    Two snapshots of a large folio may differ in a few items, which are found by reading little, and
+    share all the others, and to list those takes as long as there are many.
+    """
+
+    def __init__(self, differences: Mapping[str, Any], shared: Callable[[], list[str]] | None = None) -> None:
+        """`differences`, and if `shared` is given ``shared_items`` before the last of them."""
+        super().__init__(differences)
+        self._shared = shared
+
+    def list_shared(self) -> None:
+        """Make this a dict like any other."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            try:
+                names = shared()
+            except BaseException:
+                self._shared = shared
+                raise
+            last = super().popitem()
+            super().update({"shared_items": names, last[0]: last[1]})
+
+    def __missing__(self, key: str) -> Any:
+        if key != "shared_items":
+            raise KeyError(key)
+        self.list_shared()
+        return super().__getitem__(key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+def _after_listing(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A dict's `method`, of all its keys."""
+
+    @functools.wraps(method)
+    def listed(self: Comparison, *arguments: Any) -> Any:
+        self.list_shared()
+        return method(self, *arguments)
+
+    return listed
+
+
+# All that looks at a dict as a whole, and what changes one.  With an iterator of its own, `dict(...)` asks this for its
+# keys and values, and does not copy what is there so far.
+_WHOLE = (
+    *("__contains__", "__delitem__", "__eq__", "__ior__", "__iter__", "__len__", "__ne__", "__or__", "__repr__"),
+    *("__reversed__", "__ror__", "__setitem__", "clear", "copy", "get", "items", "keys", "pop", "popitem"),
+    *("setdefault", "update", "values"),
+)
+for _name in _WHOLE:
+    setattr(Comparison, _name, _after_listing(getattr(dict, _name)))
+
+
+def compare(old: State, new: State) -> Comparison:
     """The differences from `old` to `new`.
 
     ``added_items``, ``removed_items``, ``modified_items`` and ``shared_items`` are sorted names; an
     item is modified if its content differs, so one that was written again with the same bytes is
     shared.  ``metadata_changes`` maps each key that differs to its values ``(old, new)``, with None
-    for a key that is not there.  Reads only the parts of the two that differ, and the names.
+    for a key that is not there.  Reads only the parts of the two that differ, and, where there are many
+    items, the names of all only when ``shared_items`` are asked for.
     """
     added, removed, modified = [], [], []
     for change in old.items.diff(new.items):
@@ -30,13 +92,17 @@ def compare(old: State, new: State) -> dict[str, Any]:
             removed.append(change.name)
         elif (change.before.digest, change.before.type) != (change.after.digest, change.after.type):
             modified.append(change.name)
-    return {
+    differences = {
         "added_items": added,
         "removed_items": removed,
         "modified_items": modified,
-        "shared_items": sorted(set(old.items.names()).difference(removed, modified)),
         "metadata_changes": metadata_changes(old, new),
     }
+    gone = frozenset((*removed, *modified))
+    comparison = Comparison(differences, lambda: [name for name in old.items.names() if name not in gone])
+    if len(old.items) <= _FEW:
+        comparison.list_shared()
+    return comparison
 
 
 def metadata_changes(old: State, new: State) -> dict[Any, tuple[Any, Any]]:

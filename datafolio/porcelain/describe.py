@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from datafolio.store.model import Entry
 from datafolio.store.state import State, unpack_metadata
 from datafolio.text import format_size, printable
@@ -24,6 +26,12 @@ _MOST_SHOWN = 50
 _LONGEST_VALUE = 60
 
 
+class _Typed(msgspec.Struct, gc=False):
+    """What a list of names by type takes of an entry."""
+
+    type: str
+
+
 class Description(str):
     """A text of several lines that a prompt or notebook shows as it is."""
 
@@ -36,7 +44,7 @@ class Description(str):
 def contents_by_type(state: State) -> dict[str, list[str]]:
     """The names of the items by type, each list sorted; every built-in type has its list."""
     contents: dict[str, list[str]] = {plural: [] for plural in _PLURALS.values()}
-    for name, entry in state.items.items():
+    for name, entry in state.items.read_as(_Typed).items():
         contents.setdefault(_PLURALS.get(entry.type, entry.type), []).append(name)
     return contents
 

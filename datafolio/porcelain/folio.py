@@ -6,29 +6,26 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datafolio.errors import UsageError
-from datafolio.porcelain import provenance
 from datafolio.porcelain.accessors import DataAccessor
-from datafolio.porcelain.audit import audit
 from datafolio.porcelain.binding import Binding, check_auto_gc
 from datafolio.porcelain.compare import compare
 from datafolio.porcelain.describe import Description, describe
-from datafolio.porcelain.export import export_snapshot
-from datafolio.porcelain.history import history, item_history, undo
 from datafolio.porcelain.metadata import Metadata
 from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create, shortest, working_directory
 from datafolio.porcelain.reader import ItemReader
-from datafolio.porcelain.reproduce import reproduce_instructions
 from datafolio.porcelain.snapshots import Snapshots, list_infos, snapshot_info
 from datafolio.porcelain.writer import ItemWriter
 from datafolio.store import changes
 from datafolio.store.clock import utc_now
-from datafolio.store.fsck import Report, fsck
-from datafolio.store.gc import DUE_SHARE, collect
 from datafolio.store.names import check_item_name, check_snapshot_name, check_tags, check_text
-from datafolio.store.orphans import Orphan
+from datafolio.store.repository import DUE_SHARE
+
+if TYPE_CHECKING:
+    from datafolio.store.findings import Report
+    from datafolio.store.orphans import Orphan
 
 __all__ = ["DataFolio"]
 
@@ -161,6 +158,8 @@ class DataFolio(ItemReader, ItemWriter):
         `capture_arguments`, since people put secrets there.  Raises SnapshotExistsError if the name is
         taken: snapshots never change.
         """
+        from datafolio.porcelain import provenance
+
         check_snapshot_name(name)
         new = changes.NewSnapshot(
             description=check_text(description, f"the description of snapshot {name!r}"),
@@ -236,6 +235,8 @@ class DataFolio(ItemReader, ItemWriter):
         if not dry_run:
             self._binding.require_writable()
             self._binding.refuse_in_batch("cleanup_orphaned_versions")
+        from datafolio.store.gc import collect
+
         orphans = list(collect(self._binding.repository, dry_run=dry_run).orphans)
         if not dry_run:
             self._binding.refresh_views()
@@ -244,11 +245,15 @@ class DataFolio(ItemReader, ItemWriter):
     def export_snapshot(self, name: str, directory: str | os.PathLike[str]) -> list[Path]:
         """Write the snapshot's items to `directory`, new or empty, as ordinary named files; the files written."""
         target = bind_path(directory)
-        repository = self._binding.repository
+        repository = self._binding.repository_to_read()
+        from datafolio.porcelain.export import export_snapshot
+
         return self._binding.folio_view(lambda state: export_snapshot(repository, state, name, target))
 
     def reproduce_instructions(self, name: str) -> str:
         """How to get back to the code, the environment and the data of the snapshot, for people."""
+        from datafolio.porcelain.reproduce import reproduce_instructions
+
         info = self.get_snapshot_info(name)
         return reproduce_instructions(name, shortest(self.path), {**info, "metadata": info["metadata_snapshot"]})
 
@@ -269,6 +274,8 @@ class DataFolio(ItemReader, ItemWriter):
         each has also ``before`` and ``after``: the item's ``version``, ``size`` and ``digest``, or None
         where there was no such item.  Handles on snapshots show the history of their folio.
         """
+        from datafolio.porcelain.history import history, item_history
+
         repository = self._binding.repository
         return history(repository) if name is None else item_history(repository, check_item_name(name))
 
@@ -285,6 +292,8 @@ class DataFolio(ItemReader, ItemWriter):
         Raises NotKeptError where the log does not go back so far, or what would come back was freed by
         `cleanup_orphaned_versions`; then nothing has changed.
         """
+        from datafolio.porcelain.history import undo
+
         return undo(self._binding, operation, dry_run=dry_run)
 
     # The whole folio
@@ -299,6 +308,8 @@ class DataFolio(ItemReader, ItemWriter):
 
         The report is true if all is sound; its `findings` say what is not, where, and what it affects.
         """
+        from datafolio.store.fsck import fsck
+
         return fsck(self._binding.repository.backend)
 
     def audit(self) -> list[dict[str, Any]]:
@@ -308,7 +319,9 @@ class DataFolio(ItemReader, ItemWriter):
         globals that the pickle imports; ``calls``, the operations by which it runs code of them; and ``unknown``,
         why `imports` may not be all, for what is computed or damaged: empty if it is all.
         """
-        repository = self._binding.repository
+        repository = self._binding.repository_to_read()
+        from datafolio.porcelain.audit import audit
+
         return self._binding.folio_view(lambda state: audit(repository, state))
 
     def _change_snapshots(self, operation: str, change: changes.Change, *, lets_go: bool = False) -> None:

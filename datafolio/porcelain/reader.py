@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datafolio.errors import FormatError, InvalidNameError, ItemTypeError, UntrustedError
-from datafolio.items import by_tag
 from datafolio.porcelain.binding import Binding
 from datafolio.porcelain.describe import contents_by_type
 from datafolio.porcelain.lineage import dependents_of, lineage_of
@@ -61,9 +60,14 @@ class ItemReader:
         """The model.  This runs code from the folio; a handle with ``trust=False`` raises UntrustedError."""
         return self._get(name, "model")
 
-    def get_numpy(self, name: str) -> np.ndarray[Any, Any]:
-        """The array, with its shape, dtype and memory order."""
-        array: np.ndarray[Any, Any] = self._get(name, "numpy")
+    def get_numpy(self, name: str, mmap: bool = False) -> np.ndarray[Any, Any]:
+        """The array, with its shape, dtype and memory order.
+
+        With `mmap` it can't be written to, and its memory is the stored file itself where that can be
+        mapped: it is read through once, to check it, and what is used of it stays out of the program's
+        own memory.  It stays valid when the item is deleted.
+        """
+        array: np.ndarray[Any, Any] = self._get(name, "numpy", mmap=mmap)
         return array
 
     def get_json(self, name: str) -> Any:
@@ -166,6 +170,8 @@ class ItemReader:
         return self._binding.view(read)
 
     def _decode(self, name: str, entry: Entry, options: Mapping[str, Any]) -> Any:
+        from datafolio.items import by_tag
+
         item_type = by_tag(entry.type)
         if entry.type_version > item_type.version:
             raise FormatError(
@@ -182,7 +188,7 @@ class ItemReader:
 
     def _payload(self, name: str, entry: Entry) -> StoredPayload:
         where = f"item {name!r} version {entry.version}"
-        return self._binding.repository.payload(entry, item=where, filename=filename(name, entry))
+        return self._binding.payload(entry, item=where, filename=filename(name, entry))
 
 
 def _class_words(entry: Entry) -> str:

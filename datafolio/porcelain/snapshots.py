@@ -6,14 +6,17 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from datafolio.digest import Digest
 from datafolio.errors import InvalidNameError
 from datafolio.porcelain.binding import Binding
 from datafolio.porcelain.reader import ItemReader
 from datafolio.store.changes import require_snapshot
-from datafolio.store.model import SnapshotRef
+from datafolio.store.model import Count, SnapshotRef
 from datafolio.store.names import check_snapshot_name
 from datafolio.store.state import State, unpack_metadata
+from datafolio.store.succession import Succession
 from datafolio.text import printable
 
 __all__ = ["SnapshotView", "Snapshots", "list_infos", "snapshot_info"]
@@ -22,19 +25,23 @@ __all__ = ["SnapshotView", "Snapshots", "list_infos", "snapshot_info"]
 def snapshot_info(state: State, name: str) -> dict[str, Any]:
     """Everything that was captured in the snapshot, as a dict.  Raises SnapshotNotFoundError."""
     ref = require_snapshot(state, name)
-    return _info(state, ref, state.environment)
+    return _info(state, ref, state.environment, _versions(state))
 
 
 def list_infos(state: State) -> list[dict[str, Any]]:
     """`snapshot_info` of every snapshot, the oldest first."""
     # Many snapshots share few environments.
     environment = functools.lru_cache(maxsize=None)(state.environment)
+    versions = _versions(state)
     refs = sorted((ref for _, ref in state.snapshots.items()), key=lambda ref: ref.number)
-    return [_info(state, ref, environment) for ref in refs]
+    return [_info(state, ref, environment, versions) for ref in refs]
 
 
 def _info(
-    state: State, ref: SnapshotRef, environment: Callable[[Digest | None], dict[str, Any] | None]
+    state: State,
+    ref: SnapshotRef,
+    environment: Callable[[Digest | None], dict[str, Any] | None],
+    versions: Succession[_Versioned, int],
 ) -> dict[str, Any]:
     snapshot = state.snapshot(ref)
     return {
@@ -42,7 +49,7 @@ def _info(
         "description": snapshot.description,
         "tags": list(snapshot.tags),
         "timestamp": snapshot.timestamp,
-        "item_versions": _item_versions(state, ref),
+        "item_versions": dict(ref.item_versions) if ref.item_versions is not None else dict(versions.of(snapshot.tree)),
         "metadata_snapshot": unpack_metadata(snapshot.metadata),
         "git": snapshot.git,
         "environment": environment(snapshot.environment),
@@ -52,10 +59,14 @@ def _info(
     }
 
 
-def _item_versions(state: State, ref: SnapshotRef) -> dict[str, int]:
-    if ref.item_versions is not None:
-        return dict(ref.item_versions)
-    return {name: entry.version for name, entry in state.snapshot_items(ref).items()}
+class _Versioned(msgspec.Struct, gc=False):
+    """What a list of versions takes of an entry."""
+
+    version: Count
+
+
+def _versions(state: State) -> Succession[_Versioned, int]:
+    return Succession(state, _Versioned, lambda _name, entry: entry.version)
 
 
 class SnapshotView(ItemReader):

@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from datafolio.errors import UsageError
-from datafolio.items import by_tag, detect
+from datafolio.errors import MissingObjectError, UsageError
 from datafolio.porcelain.binding import Binding
 from datafolio.store.changes import NewItem, delete_item, put_item, require_free, require_items
 from datafolio.store.clock import utc_now
@@ -17,6 +16,8 @@ from datafolio.store.state import State
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from datafolio.items import ItemType
 
 __all__ = ["ItemWriter"]
 
@@ -136,9 +137,28 @@ class ItemWriter:
         check_item_name(name)
         made_from = _check_inputs(name, inputs)
         check_text(description, f"the description of {name!r}")
+        from datafolio.items import by_tag, detect
+
         item_type = detect(value) if tag is None else by_tag(tag)
         self._check_free(name, made_from, overwrite=overwrite)
-        with self._binding.incoming() as payload:
+        try:
+            self._store(name, item_type, value, description, made_from, overwrite=overwrite, recall=True)
+        except MissingObjectError:
+            # What was stored of the file when it was last added may have been collected just now.
+            self._store(name, item_type, value, description, made_from, overwrite=overwrite, recall=False)
+
+    def _store(
+        self,
+        name: str,
+        item_type: ItemType,
+        value: Any,
+        description: str | None,
+        made_from: tuple[str, ...],
+        *,
+        overwrite: bool,
+        recall: bool,
+    ) -> None:
+        with self._binding.incoming(recall=recall) as payload:
             encoded = item_type.encode(value, payload)
             digest, source = payload.finish()
             new = NewItem(
@@ -152,11 +172,15 @@ class ItemWriter:
                 inputs=made_from,
                 facts=encoded.facts,
             )
-            self._binding.commit(
-                f"add {item_type.tag} {name!r}",
-                lambda state: put_item(state, name, new, overwrite=overwrite),
-                {digest: source},
-            )
+
+            def change(state: State) -> State:
+                return put_item(state, name, new, overwrite=overwrite)
+
+            operation = f"add {item_type.tag} {name!r}"
+            if source is None:
+                self._binding.commit(operation, self._binding.repository.relying_on(digest, payload.size, change))
+            else:
+                self._binding.commit(operation, change, {digest: source})
 
     def _check_free(self, name: str, inputs: tuple[str, ...], *, overwrite: bool) -> None:
         """Raise at once what the commit would raise after a long encoding."""

@@ -6,11 +6,12 @@ first; so whatever a change depends on it looks up in the state that it is given
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import (
@@ -53,8 +54,7 @@ _INLINE_SNAPSHOT = 1024
 _INLINE_VERSIONS = 32
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewItem:
+class NewItem(msgspec.Struct, frozen=True, kw_only=True):
     """A payload that is to become an item."""
 
     type: str
@@ -68,8 +68,7 @@ class NewItem:
     facts: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewSnapshot:
+class NewSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot says besides the state it is made of."""
 
     description: str | None
@@ -137,7 +136,7 @@ def _loosen(state: State, entry: Entry) -> State:
     """Count the payload of an entry that the items let go of, unless a snapshot may hold it."""
     if _was_snapshot(state, entry):
         return state
-    garbage = msgspec.structs.replace(state.garbage, loosened=state.garbage.loosened + entry.size)
+    garbage = replace(state.garbage, loosened=state.garbage.loosened + entry.size)
     return replace(state, garbage=garbage)
 
 
@@ -164,19 +163,46 @@ def _listing(snapshots: list[str]) -> str:
 
 def holders(state: State, name: str) -> list[str]:
     """The names of the snapshots that hold any version of the item, oldest first."""
-    current = state.items.get(name)
-    never_held = current is not None and not _was_snapshot(state, current) and current.version == 1
-    if never_held and name not in state.retired:
+    earlier = _made_before(state, name)
+    if earlier >= state.generation:
         return []
-    found = [(ref.number, snapshot) for snapshot, ref in state.snapshots.items() if holds(state, ref, name)]
-    return [snapshot for _, snapshot in sorted(found)]
+    holds_it = functools.cache(lambda tree: name in state.tree_items(tree))
+    return [
+        snapshot
+        for _, snapshot in sorted(
+            (ref.number, snapshot)
+            for snapshot, ref in state.snapshots.matching(_may_hold(name))
+            if ref.number > earlier and _holds(state, ref, name, holds_it)
+        )
+    ]
 
 
-def holds(state: State, ref: SnapshotRef, name: str) -> bool:
+def _made_before(state: State, name: str) -> int:
+    """How many snapshots are known to have been made before there was the item, or anything of its name."""
+    current = state.items.get(name)
+    if current is None or current.version > 1 or name in state.retired:
+        return 0
+    # The first version, since no snapshot was made of what it took the place of; and it was never put aside.
+    return current.generation
+
+
+def _may_hold(name: str) -> Callable[[bytes], bool]:
+    """Whether an encoded `SnapshotRef` may be of a snapshot that holds the item: most are not worth decoding."""
+    mention = msgspec.json.encode(name)
+
+    def may_hold(encoded: bytes) -> bool:
+        # With a backslash in it, anything may be written in another way.
+        lists_all = b'"item_versions":{' in encoded and b'"item_versions":null' not in encoded
+        return not lists_all or mention in encoded or b"\\" in encoded
+
+    return may_hold
+
+
+def _holds(state: State, ref: SnapshotRef, name: str, tree_holds_it: Callable[[Digest], bool]) -> bool:
     """Whether the snapshot holds a version of the item."""
     if ref.item_versions is not None:
         return name in ref.item_versions
-    return name in state.snapshot_items(ref)
+    return tree_holds_it(state.snapshot(ref).tree)
 
 
 def require_items(state: State, names: Iterable[str], why: str) -> None:
@@ -203,7 +229,7 @@ def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
         raise SnapshotExistsError(f"the snapshot {name!r} exists, and snapshots never change; choose another name")
     # Later changes of the same commit may leave these nodes to the snapshot alone.
     state = replace(state, objects={**state.objects, **state.items.pending()})
-    state, tree = state.with_object(encode(state.items.root))
+    state, tree = state.with_object(state.items.root_data())
     environment = None
     if new.environment is not None:
         state, environment = state.with_object(msgspec.json.encode(new.environment))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import secrets
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
-import msgspec
+from msgspec.structs import replace
 
 from datafolio.backend import is_full
 from datafolio.digest import Digest
@@ -34,7 +33,7 @@ _GROWTH = 4
 
 def salt_of(epoch: int) -> str:
     """A salt for the nodes of a map of condemned objects that is made for `epoch`: none is ever made twice."""
-    return f"{epoch}-{secrets.token_hex(8)}"
+    return f"{epoch}-{os.urandom(8).hex()}"
 
 
 def epoch_of(salt: str) -> int | None:
@@ -157,7 +156,7 @@ class Marking:
         """The totals, from which the next automatic collection counts."""
         horizon = state.garbage.horizon if self._keep_log else epoch
         if not self._is_last:
-            return msgspec.structs.replace(state.garbage, horizon=horizon)
+            return replace(state.garbage, horizon=horizon)
         loosened = state.garbage.loosened
         return Garbage(
             loosened=loosened,

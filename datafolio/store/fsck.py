@@ -7,9 +7,10 @@ import functools
 import math
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import NamedTuple
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest
@@ -40,6 +41,11 @@ Progress = Callable[[int, int], None]
 # A folio that others write to all the time may look damaged to one who is slow; so many looks are taken.
 _ATTEMPTS = 5
 
+_CORES = os.cpu_count() or 1
+# What a thread is given at a time: a handing over takes about as long as a small file.
+_SHARE_FILES = 64
+_SHARE_BYTES = 8 << 20
+
 
 def fsck(backend: Backend, *, share: float = 1.0, progress: Progress | None = None) -> Report:
     """Check the structure of the folio at `backend`, and the digests of a `share` of its payloads, drawn by lot.
@@ -57,6 +63,29 @@ def fsck(backend: Backend, *, share: float = 1.0, progress: Progress | None = No
     return check.report()
 
 
+class _Work(NamedTuple):
+    """One object to be checked: where it is, the size that its user expects, and whether to read it too."""
+
+    digest: Digest
+    key: Key
+    size: int | None
+    read: bool
+
+
+def _shares(work: Iterable[_Work]) -> list[list[_Work]]:
+    """The work in shares, the large objects first, so that no core is left with one at the end."""
+    shares: list[list[_Work]] = []
+    room = 0
+    for each in sorted(work, key=lambda each: -(each.size or 0)):
+        size = each.size or 0
+        if not shares or room < size or len(shares[-1]) == _SHARE_FILES:
+            shares.append([])
+            room = _SHARE_BYTES
+        shares[-1].append(each)
+        room -= size
+    return shares
+
+
 class _Check:
     """One verification under way."""
 
@@ -68,6 +97,8 @@ class _Check:
         self._findings: dict[tuple[str, str], Finding] = {}
         #: Which finding each damaged object is.
         self._damaged: dict[Digest, tuple[str, str]] = {}
+        #: Where all that was looked for is, but for nodes.
+        self._placed_keys: set[Key] = set()
         self._walk = Walk(functools.partial(self._guard, self._where))
         self._map = Walk(functools.partial(self._guard, self._where_in_map))
         self._records = 0
@@ -246,15 +277,31 @@ class _Check:
         read = self._drawn(wanted)
         total = sum(needed.size or 0 for digest, needed in wanted.items() if digest in read)
         self._progress(0, total)
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            faults = pool.map(lambda item: self._fault(repository, *item, read=item[0] in read), wanted.items())
-            for (digest, needed), fault in zip(wanted.items(), faults, strict=True):
-                if fault is not None:
-                    self._find_object(fault[0], digest, self._where(digest), fault[1], needed.by)
-                elif digest in read:
-                    self._checked += needed.size or 0
+        shares = _shares(self._placed(wanted, read))
+        with ThreadPoolExecutor(_CORES) as pool:
+            found = pool.map(lambda share: [self._fault(repository, each, total) for each in share], shares)
+            for share, faults in zip(shares, found, strict=True):
+                for each, fault in zip(share, faults, strict=True):
+                    if fault is not None:
+                        self._find_object(fault[0], each.digest, each.key, fault[1], wanted[each.digest].by)
+                    elif each.read:
+                        self._checked += each.size or 0
                 self._progress(min(self._checked, total), total)
         self._progress(total, total)
+
+    def _placed(self, wanted: dict[Digest, Needed], read: set[Digest]) -> Iterator[_Work]:
+        """What is to be checked, and where it is; a finding where the map that tells it is damaged."""
+        assert self._tip is not None
+        for digest, needed in wanted.items():
+            try:
+                key = self._tip.state.key_of(digest)
+            except DamageError as error:
+                self._find_object("object-missing", digest, self._where(digest), str(error), needed.by)
+            except StorageError as error:
+                self._find_object("object-unreadable", digest, self._where(digest), str(error), needed.by)
+            else:
+                self._placed_keys.add(key)
+                yield _Work(digest, key, needed.size, digest in read)
 
     def _drawn(self, wanted: dict[Digest, Needed]) -> set[Digest]:
         """What is to be read: all but payloads, and the share of those."""
@@ -262,17 +309,17 @@ class _Check:
         drawn = random.sample(payloads, math.ceil(self._share * len(payloads)))
         return (wanted.keys() - payloads) | set(drawn)
 
-    def _fault(self, repository: Repository, digest: Digest, needed: Needed, *, read: bool) -> tuple[str, str] | None:
+    def _fault(self, repository: Repository, work: _Work, total: int) -> tuple[str, str] | None:
         try:
-            size = repository.objects.size(digest)
+            size = self._backend.size(work.key)
             if size is None:
                 return "object-missing", "the file is missing"
-            if needed.size is not None and size != needed.size:
-                return "object-damaged", f"expected {needed.size} bytes, found {size}"
-            if read and not repository.objects.is_sound(self._where(digest), digest):
+            if work.size is not None and size != work.size:
+                return "object-damaged", f"expected {work.size} bytes, found {size}"
+            # One that is most of the work by itself takes every core; else each core has a file of its own.
+            threads = None if size * _CORES > total else 1
+            if work.read and not repository.objects.is_sound(work.key, work.digest, threads):
                 return "object-damaged", f"the {size} bytes do not hash to the name"
-        except DamageError as error:  # of the map that tells where objects are
-            return "object-missing", str(error)
         except StorageError as error:
             return "object-unreadable", str(error)
         return None
@@ -290,6 +337,8 @@ class _Check:
     def _check_strangers(self) -> None:
         """Stored files that the state does not need: garbage, or nothing that datafolio wrote."""
         for key, size in self._backend.list(OBJECTS):
+            if key in self._placed_keys:
+                continue
             stored = parse_key(key)
             if stored is None:
                 self._find("unknown-file", key, f"not the name of an object ({size} bytes)")

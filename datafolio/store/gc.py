@@ -29,18 +29,15 @@ from datafolio.store.condemn import Marking, Progress, epoch_of, loosened_at_hor
 from datafolio.store.model import Node, decode
 from datafolio.store.objects import CONDEMNED, object_key, parse_condemned_key
 from datafolio.store.orphans import Orphan
-from datafolio.store.repository import Repository
+from datafolio.store.repository import DUE_SHARE, Repository
 from datafolio.store.state import State
 from datafolio.store.walk import Walk
 from datafolio.text import format_size
 
-__all__ = ["DUE_BYTES", "DUE_SHARE", "Collection", "collect", "collect_if_due"]
+__all__ = ["DUE_BYTES", "Collection", "collect", "collect_if_due"]
 
 #: An automatic collection waits until there is this much to gain, in bytes.
 DUE_BYTES = 32 << 20
-
-#: The share of what the last one left that has to be garbage, unless somebody says otherwise.
-DUE_SHARE = 0.5
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import SupportsIndex
+
+from msgspec.structs import replace
 
 from datafolio.errors import DamageError, KeyMissingError, NotKeptError, UsageError
 from datafolio.store.changes import Change, back_to, holds_the_same

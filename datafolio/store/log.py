@@ -14,9 +14,9 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
@@ -39,8 +39,7 @@ _NAME = re.compile(r"\d{12}")
 _KNOWN = frozenset((*Record.__struct_fields__, "kind", "check"))
 
 
-@dataclass(frozen=True)
-class Logged:
+class Logged(msgspec.Struct, frozen=True):
     """A record as it stands in the log."""
 
     record: Record
@@ -51,7 +50,7 @@ class Logged:
     #: Fields that this version does not know.
     unknown: Mapping[str, msgspec.Raw]
     #: Of what was in its place when it was read or made; None where that is not known.
-    stamp: Hashable | None = field(default=None, compare=False)
+    stamp: Hashable | None = None
 
 
 def record_key(seq: int) -> Key:

@@ -66,7 +66,8 @@ class Ref(msgspec.Struct, frozen=True, array_like=True):
     weight: Count
     #: The number of entries below it.
     count: Count
-    digest: _Digest
+    #: Held against the pattern of a digest in `decode_with`, for all refs of a node at once, since there are many.
+    digest: Annotated[Digest, msgspec.Meta(min_length=64, max_length=64)]
 
 
 class Node(msgspec.Struct, frozen=True, tag_field="kind", tag="node", omit_defaults=True):
@@ -226,11 +227,23 @@ def decode_with(decoder: msgspec.json.Decoder[_T], data: bytes, what: str) -> _T
         value = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"{what} can't be understood: {printable(str(error))}") from error
+    if isinstance(value, Node):
+        _require_digests(value, what)
+    elif isinstance(value, Record):
+        for root in (value.items, value.snapshots, value.retired, value.condemned):
+            _require_digests(root, what)
     # What has few brackets has no depth, and that is nearly everything.
     if type(value) is not Node and data.count(b"[") + data.count(b"{") > _DEEPEST:
         for part, deepest in _loose_parts(value):
             _require_flat(part, deepest, what)
     return value
+
+
+def _require_digests(node: Node, what: str) -> None:
+    """Raise FormatError unless what the refs of `node` have in the place of digests has only their digits."""
+    digests = "".join([ref.digest for ref in node.refs])
+    if digests.encode("utf-8", "replace").translate(None, b"0123456789abcdef"):
+        raise FormatError(f"{what} can't be understood: it has a reference to what is no digest")
 
 
 def _loose_parts(value: object) -> Iterator[tuple[object, int]]:

@@ -7,13 +7,13 @@ key that a collector was told to delete is never used again, however late the co
 
 from __future__ import annotations
 
+import collections
 import contextlib
-import itertools
 import mmap
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from datafolio.backend import Backend, Key, Stage
 from datafolio.digest import Digest, digest_of, digest_of_file, is_digest
@@ -27,6 +27,7 @@ __all__ = [
     "Source",
     "StoredKey",
     "condemned_key",
+    "in_parallel",
     "object_key",
     "parse_condemned_key",
     "parse_key",
@@ -36,6 +37,8 @@ OBJECTS = "objects/"
 CONDEMNED = "condemned/"
 
 Source = bytes | Stage
+
+T = TypeVar("T")
 
 #: The end of a message about damage, for those who meet it on the way.
 TO_FSCK = "; `datafolio fsck` tells what is affected"
@@ -129,10 +132,10 @@ class ObjectStore:
         """The size of the stored object in bytes, or None where there is none."""
         return self._backend.size(self.key(digest))
 
-    def is_sound(self, key: Key, digest: Digest) -> bool:
-        """Whether what is stored at `key` hashes to `digest`."""
+    def is_sound(self, key: Key, digest: Digest, threads: int | None = None) -> bool:
+        """Whether what is stored at `key` hashes to `digest`; with one of `threads`, for those who ask of several."""
         try:
-            return self._digest_at(key)[0] == digest
+            return self._digest_at(key, threads)[0] == digest
         except KeyMissingError:
             return False
 
@@ -143,11 +146,7 @@ class ObjectStore:
         log again: a key is deleted only after it stopped being the key of its digest.
         """
         missing = [(key, digest, objects[digest]) for digest in objects if (key := self.key(digest)) not in stored]
-        if len(missing) > 1:
-            with ThreadPoolExecutor(min(_THREADS, len(missing))) as pool:
-                _drain(pool.map(lambda item: self._put(*item), missing))
-        else:
-            _drain(itertools.starmap(self._put, missing))
+        in_parallel(lambda item: self._put(*item), missing)
         stored.update(key for key, _, _ in missing)
 
     def _put(self, key: Key, digest: Digest, source: Source) -> None:
@@ -182,13 +181,13 @@ class ObjectStore:
             stage.write(source)
             stage.publish(key, replace=replace)
 
-    def _digest_at(self, key: Key) -> tuple[Digest, int]:
+    def _digest_at(self, key: Key, threads: int | None) -> tuple[Digest, int]:
         with self._backend.open(key) as file:
-            return self._digest_of(key, file)
+            return self._digest_of(key, file, threads)
 
-    def _digest_of(self, key: Key, file: BinaryIO) -> tuple[Digest, int]:
+    def _digest_of(self, key: Key, file: BinaryIO, threads: int | None = None) -> tuple[Digest, int]:
         try:
-            return digest_of_file(file)
+            return digest_of_file(file, threads)
         except StorageError:
             raise
         except OSError as error:
@@ -211,6 +210,33 @@ def _mapped(file: BinaryIO) -> memoryview:
         return memoryview(file.read())
 
 
-def _drain(results: Iterable[None]) -> None:
-    for _ in results:
-        pass
+def in_parallel(work: Callable[[T], object], items: Iterable[T]) -> None:
+    """Call `work` with every item, in this thread and a few others; raise the first error when all have ended.
+
+    After an error no more items are begun.
+    """
+    waiting = collections.deque(items)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        with contextlib.suppress(IndexError):
+            while not errors:
+                item = waiting.popleft()
+                try:
+                    work(item)
+                except BaseException as error:  # noqa: BLE001 - raised again where the caller sees it
+                    errors.append(error)
+
+    # A pool would take longer to begin than two small files to write.
+    helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(_THREADS, len(waiting)) - 1)]
+    try:
+        for helper in helpers:
+            helper.start()
+        run()
+    finally:
+        waiting.clear()
+        for helper in helpers:
+            if helper.ident is not None:
+                helper.join()
+    if errors:
+        raise errors[0]

@@ -6,22 +6,21 @@ import atexit
 import contextlib
 import itertools
 import os
-import queue
-import secrets
-import shutil
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from datafolio.backend import Stage
+from datafolio.backend.cloning import clone
 from datafolio.digest import Buffer, Digest, Hasher, digest_of, digest_of_file, octets
 from datafolio.errors import DamageError, StorageError
+from datafolio.store.familiar import Familiar, look_at, recall, remember, settle
 from datafolio.store.objects import ObjectStore, Source
+
+if TYPE_CHECKING:
+    from datafolio.store.pump import Pump
 
 __all__ = ["IncomingPayload", "StoredPayload"]
 
@@ -29,7 +28,6 @@ P = TypeVar("P", bound="IncomingPayload")
 
 _PIECE = 1 << 20
 _IN_MEMORY = 1 << 20
-_PIECES_WAITING = 16
 
 
 class IncomingPayload:
@@ -39,33 +37,86 @@ class IncomingPayload:
     hashed and staged by a thread of its own, while whoever writes it encodes what comes next.
     """
 
-    def __init__(self, open_stage: Callable[[], Stage]) -> None:
+    def __init__(self, open_stage: Callable[[], Stage], holds: Callable[[Digest, int], bool] | None = None) -> None:
+        """With `holds`, which tells whether the store has an object, a large file is not read again without need."""
         self._open_stage = open_stage
+        self._holds = holds
+        self._stage: Stage | None = None
+        #: The digest, where it is that of a file which was not copied; and the file whose digest is going to be known.
+        self._whole: Digest | None = None
+        self._learnt: Familiar | None = None
         self._small = bytearray()
-        self._hasher = Hasher()
-        self._pump: _Pump | None = None
+        self._pump: Pump | None = None
         self.size = 0
 
     def write(self, data: Buffer) -> int:
         """Append `data`; the number of bytes taken, always all of them."""
+        assert self._whole is None, "a file that was not copied is a payload by itself"
         size = octets(data).nbytes
         self.size += size
         if self._pump is None and self.size <= _IN_MEMORY:
             self._small += octets(data)
-            return size
-        if self._pump is None:
-            self._pump = _Pump(self._open_stage(), self._hasher)
-            self._pump.write(self._small)
-        self._pump.write(data)
+        else:
+            self._pumping().write(data)
         return size
 
-    def finish(self) -> tuple[Digest, Source]:
-        """End the writing: the digest, and the bytes for the store to take."""
+    def copy_from(self, file: BinaryIO, limit: int) -> int:
+        """Append what is left to read of `file`, at most `limit` bytes; the number of bytes taken."""
+        if self._pump is None and self.size + limit <= _IN_MEMORY:
+            return sum(self.write(piece) for piece in iter(lambda: file.read(limit - self.size), b""))
+        seen = None if self._holds is None or self.size else look_at(file)
+        if seen is not None and self._is_known(seen):
+            return file.seek(seen.size)
+        is_settled = seen is not None and settle(file)
+        size = self._clone(file, limit) or self._pumping().copy_from(file, limit)
+        self.size += size
+        if is_settled and look_at(file) == seen:
+            self._learnt = seen
+        return size
+
+    def _is_known(self, file: Familiar) -> bool:
+        """Whether the file's bytes are in the store, and so are taken as written."""
+        assert self._holds is not None
+        digest = recall(file)
+        if digest is None or not self._holds(digest, file.size):
+            return False
+        self._whole, self.size = digest, file.size
+        return True
+
+    def _clone(self, file: BinaryIO, limit: int) -> int:
+        """Take all of the file without a copy of it, where storage can; how much there was, or 0 if it can't."""
+        if self.size or file.tell():
+            return 0
+        self._stage = self._open_stage()
+        copy = self._stage.clone(file)
+        if copy is None:
+            return 0
+        with copy:
+            # What is hashed is what is stored, whatever has become of the file since.
+            self._whole, size = digest_of_file(copy)
+        file.seek(min(size, limit))
+        return size
+
+    def _pumping(self) -> Pump:
+        from datafolio.store.pump import Pump  # noqa: PLC0415 - most payloads are small
+
         if self._pump is None:
-            data = bytes(self._small)
-            return digest_of(data), data
-        self._pump.finish()
-        return self._hasher.digest(), self._pump.stage
+            self._stage = self._stage or self._open_stage()
+            self._pump = Pump(self._stage)
+            self._pump.write(self._small)
+        return self._pump
+
+    def finish(self) -> tuple[Digest, Source | None]:
+        """End the writing: the digest, and the bytes for the store to take; None if it had them when it was asked."""
+        digest = self._whole
+        if digest is None:
+            if self._pump is None:
+                data = bytes(self._small)
+                return digest_of(data), data
+            digest = self._pump.finish().digest()
+        if self._learnt is not None and self._learnt.size == self.size:
+            remember(self._learnt, digest)
+        return digest, self._stage
 
     def __enter__(self: P) -> P:
         return self
@@ -75,62 +126,8 @@ class IncomingPayload:
     ) -> None:
         if self._pump is not None:
             self._pump.discard()
-
-
-class _Pump:
-    """A thread that hashes and stages what it is handed, in order, a piece at a time."""
-
-    def __init__(self, stage: Stage, hasher: Hasher) -> None:
-        self.stage = stage
-        self._hasher = hasher
-        self._piece = bytearray()
-        self._pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_WAITING)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="datafolio-payload", daemon=True)
-        self._thread.start()
-
-    def write(self, data: Buffer) -> None:
-        """Hand over a copy of `data`, which the writer may then change."""
-        # Whoever encodes writes many small pieces, and each handing over has its price.
-        view = octets(data)
-        while view.nbytes:
-            room = _PIECE - len(self._piece)
-            self._piece += view[:room]
-            view = view[room:]
-            if len(self._piece) == _PIECE:
-                self._hand_over()
-
-    def finish(self) -> None:
-        """Wait until everything is staged.  Raises what went wrong."""
-        self._hand_over()
-        self._end()
-        if self._error is not None:
-            raise self._error
-
-    def _hand_over(self) -> None:
-        if self._error is not None:
-            raise self._error
-        self._pieces.put(bytes(self._piece))
-        self._piece.clear()
-
-    def _end(self) -> None:
-        if self._thread.is_alive():
-            self._pieces.put(None)
-            self._thread.join()
-
-    def discard(self) -> None:
-        """End the thread and forget the bytes."""
-        self._end()
-        self.stage.discard()
-
-    def _run(self) -> None:
-        while (piece := self._pieces.get()) is not None:
-            if self._error is None:
-                try:
-                    self._hasher.update(piece)
-                    self.stage.write(piece)
-                except BaseException as error:  # noqa: BLE001 - raised again where the writer sees it
-                    self._error = error
+        elif self._stage is not None:
+            self._stage.discard()
 
 
 class StoredPayload:
@@ -155,8 +152,14 @@ class StoredPayload:
         Leaving the block raises CorruptObjectError if the bytes are not those of the digest, whatever
         was raised inside, so nothing that was made of them may be used before.
         """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - brings logging; most programs start no thread
+
         with self._naming_the_item():
             data = self._objects.unchecked(self._digest, self._size)
+            if data.nbytes <= _IN_MEMORY:  # a thread would take longer to start
+                self._objects.require_digest(self._digest, digest_of(data), data.nbytes)
+                yield data
+                return
             with ThreadPoolExecutor(1) as pool:
                 found = pool.submit(digest_of, data)
                 try:
@@ -194,10 +197,10 @@ class StoredPayload:
 
     def copy_to(self, target: Path) -> Path:
         """Write it to the file `target`, checked; whatever was there is replaced only by a whole copy."""
-        partial = target.with_name(f".{secrets.token_hex(8)}")
+        partial = target.with_name(f".{os.urandom(8).hex()}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self.open() as source, open(partial, "xb") as copy, self._naming_the_item():
+            with self.open() as source, open(partial, "xb+") as copy, self._naming_the_item():
                 self._copy(source, copy)
             partial.replace(target)
         except StorageError:
@@ -209,10 +212,15 @@ class StoredPayload:
         return target
 
     def _copy(self, source: BinaryIO, copy: BinaryIO) -> None:
-        hasher = Hasher()
-        while piece := source.read(_PIECE):
-            hasher.update(piece)
-            copy.write(piece)
+        if clone(source, copy.fileno()):
+            # The copy is what is checked.
+            self._objects.require_digest(self._digest, *digest_of_file(copy))
+            return
+        hasher = Hasher(threads=1)
+        buffer = memoryview(bytearray(_PIECE))
+        while size := source.readinto(buffer):  # type: ignore[attr-defined]
+            hasher.update(buffer[:size])
+            copy.write(buffer[:size])
         self._objects.require_digest(self._digest, hasher.digest(), hasher.size)
 
 
@@ -224,6 +232,9 @@ def _copies() -> Path:
 @cache
 def _copies_of(owner: int) -> Path:
     """The folder of one process: one forked from it, which may outlive it, makes its own, and removes no other."""
+    import shutil  # noqa: PLC0415 - few make copies
+    import tempfile  # noqa: PLC0415
+
     folder = tempfile.mkdtemp(prefix="datafolio-")
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     return Path(folder)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
-import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
 
 from datafolio.backend import Backend, Key, is_full
 from datafolio.digest import Digest
@@ -34,7 +35,7 @@ from datafolio.store.readme import README
 from datafolio.store.seal import is_sealed, sealed
 from datafolio.store.state import Loaders, Stamp, State
 
-__all__ = ["COLLECTING", "DELETING", "FOLIO_FILE", "README_FILE", "Repository", "Tip"]
+__all__ = ["COLLECTING", "DELETING", "DUE_SHARE", "FOLIO_FILE", "README_FILE", "Repository", "Tip"]
 
 FOLIO_FILE = Key("folio.json")
 README_FILE = Key("README.md")
@@ -46,6 +47,10 @@ T = TypeVar("T")
 DELETING = 0.5
 COLLECTING = 1.0
 
+#: An automatic collection waits until so large a share of what the last one left is garbage, unless somebody
+#: says otherwise.
+DUE_SHARE = 0.5
+
 _RESERVE = 256 << 10
 _SMALL_RECORD = 32 << 10
 
@@ -53,8 +58,7 @@ _CACHED_NODES = 1024
 _LONGEST_WAIT = 0.1
 
 
-@dataclass(frozen=True)
-class Tip:
+class Tip(msgspec.Struct, frozen=True):
     """The newest record, and the state it holds."""
 
     logged: Logged
@@ -100,7 +104,7 @@ class Repository(Forkable):
             first = State.empty(repository._loaders).record(repository._stamp(None, "create the folio"))
             with contextlib.suppress(KeyExistsError):  # another process, or one that was killed, began
                 repository.log.append(first, {})
-            info = FolioFile(format=FORMAT, folio_id=secrets.token_hex(16), created_at=utc_now())
+            info = FolioFile(format=FORMAT, folio_id=os.urandom(16).hex(), created_at=utc_now())
             _create_if_free(backend, README_FILE, README)
             _create_if_free(backend, FOLIO_FILE, folio_file(info))
             repository.keep_reserve()
@@ -176,6 +180,7 @@ class Repository(Forkable):
                     self._look_again()
                 time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))  # noqa: S311 - no secret
                 continue
+            self._remember(state)
             adopted = self._adopt(logged, state.stored())
             for tidy in (self.log.mark, self.log.trim):
                 with contextlib.suppress(StorageError):  # what was asked for is done; a later commit does this
@@ -196,9 +201,30 @@ class Repository(Forkable):
                 if self.tip() is tip:
                     raise
 
-    def incoming(self) -> IncomingPayload:
-        """A new payload to write to."""
-        return IncomingPayload(self.backend.stage)
+    def incoming(self, *, recall: bool = False) -> IncomingPayload:
+        """A new payload to write to; with `recall`, a file whose bytes are stored already is not read again.
+
+        Then the change that relies on it is to be one of `relying_on`.
+        """
+        return IncomingPayload(self.backend.stage, self._holds if recall else None)
+
+    def _holds(self, digest: Digest, size: int) -> bool:
+        return self.objects.size(digest) == size
+
+    def relying_on(self, digest: Digest, size: int, change: Change) -> Change:
+        """`change`, made only of states in which the object is stored, durably, though nothing may need it yet.
+
+        Raises MissingObjectError for others.  A collection that condemns it a moment later takes the record's number.
+        """
+
+        def checked(state: State) -> State:
+            key = state.key_of(digest)
+            if self.backend.size(key) != size:
+                raise MissingObjectError(f"{key} is missing from {self.backend.location}, where it was a moment ago")
+            self.backend.confirm(key)
+            return change(state)
+
+        return checked
 
     def payload(self, entry: Entry, *, item: str, filename: str) -> StoredPayload:
         """A stored payload to read."""
@@ -217,7 +243,7 @@ class Repository(Forkable):
         return Stamp(
             seq=tip.seq + 1 if tip else 0,
             previous=tip.logged.digest if tip else None,
-            write_id=secrets.token_hex(16),
+            write_id=os.urandom(16).hex(),
             time=utc_now(),
             operation=operation,
         )
@@ -249,6 +275,18 @@ class Repository(Forkable):
         # The map only ever grows, so the newest one known here tells every object's place.
         return self._tip.state.key_of(digest) if self._tip is not None else object_key(digest, 0)
 
+    def _remember(self, state: State) -> None:
+        """Keep the nodes that were just stored: the next edit begins with them."""
+        for digest, data in itertools.islice(state.pending_nodes().items(), _CACHED_NODES):
+            # Decoded again, since a made node has entries that hold on to the bytes of many older ones.
+            self._keep_node(digest, decode(data, Node, f"the node {digest}"))
+
+    def _keep_node(self, digest: Digest, node: Node) -> None:
+        with self._lock:
+            self._nodes[digest] = node
+            if len(self._nodes) > _CACHED_NODES:
+                self._nodes.popitem(last=False)
+
     def _load_node(self, digest: Digest) -> Node:
         return self._cached_node(digest, self.objects.read)
 
@@ -262,10 +300,7 @@ class Repository(Forkable):
                 self._nodes.move_to_end(digest)
                 return node
         node = decode(read(digest), Node, f"the node {digest}")
-        with self._lock:
-            self._nodes[digest] = node
-            if len(self._nodes) > _CACHED_NODES:
-                self._nodes.popitem(last=False)
+        self._keep_node(digest, node)
         return node
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from datafolio.backend import Key
 from datafolio.canonical import unpack
@@ -39,8 +39,7 @@ def unpack_metadata(packed: Mapping[str, Any]) -> dict[Any, Any]:
     return plain
 
 
-@dataclass(frozen=True)
-class Loaders:
+class Loaders(msgspec.Struct, frozen=True):
     """How a folio's objects are read, and the nodes of its maps."""
 
     read: Callable[[Digest], bytes]
@@ -49,8 +48,7 @@ class Loaders:
     condemned_node: NodeLoader
 
 
-@dataclass(frozen=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """What a record says besides the state: which, when, why, and whose."""
 
     seq: int
@@ -60,8 +58,7 @@ class Stamp:
     operation: str
 
 
-@dataclass(frozen=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A value: every change to a folio is a pure function from one of these to the next."""
 
     loaders: Loaders
@@ -76,9 +73,9 @@ class State:
     condemned: Tree[int]
     garbage: Garbage
     #: Objects that changes made and a commit has to store, besides nodes and payloads.
-    objects: Mapping[Digest, bytes] = field(default_factory=dict)
+    objects: Mapping[Digest, bytes] = msgspec.field(default_factory=dict)
     #: Fields of the record that this version does not know.
-    unknown: Mapping[str, msgspec.Raw] = field(default_factory=dict)
+    unknown: Mapping[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     #: The number of the record whose contents these are again, if the change that is to be committed is an undo.
     restores: int | None = None
 
@@ -146,7 +143,10 @@ class State:
 
     def snapshot_items(self, ref: SnapshotRef) -> Tree[Entry]:
         """The items of the snapshot that `ref` names."""
-        tree = self.snapshot(ref).tree
+        return self.tree_items(self.snapshot(ref).tree)
+
+    def tree_items(self, tree: Digest) -> Tree[Entry]:
+        """The items of the snapshots with that `tree`."""
         root = checked_root(decode(self._object(tree), Node, f"the tree {tree}"))
         return Tree(Entry, self._load_waiting if self.objects else self.loaders.node, root)
 
@@ -173,17 +173,18 @@ class State:
 
     def pending(self) -> dict[Digest, bytes]:
         """The objects that must be stored before a record of this state may exist, besides payloads."""
-        pending = {**self.objects, **self._pending_nodes()}
+        pending = {**self.objects, **self.pending_nodes()}
         for data in pending.values():
             require_readable(data, "a part of the folio's maps, or a snapshot,")
         return pending
 
     def with_worn_nodes(self) -> State:
         """The state whose totals count the nodes it makes as garbage to come: each takes an older one's place."""
-        worn = sum(map(len, self._pending_nodes().values()))
-        return replace(self, garbage=msgspec.structs.replace(self.garbage, loosened=self.garbage.loosened + worn))
+        worn = sum(map(len, self.pending_nodes().values()))
+        return replace(self, garbage=replace(self.garbage, loosened=self.garbage.loosened + worn))
 
-    def _pending_nodes(self) -> dict[Digest, bytes]:
+    def pending_nodes(self) -> dict[Digest, bytes]:
+        """The nodes of the items, the snapshots and the retired numbers that are to be stored."""
         nodes: dict[Digest, bytes] = {}
         for tree in (self.items, self.snapshots, self.retired):
             nodes |= tree.pending()

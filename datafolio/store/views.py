@@ -17,11 +17,12 @@ import msgspec
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import DamageError, FormatError, KeyMissingError, StorageError
-from datafolio.store.model import Entry, Snapshot, decode
+from datafolio.store.model import Entry, Snapshot, SnapshotRef, decode
 from datafolio.store.names import filename
 from datafolio.store.objects import object_key
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
+from datafolio.store.succession import Succession
 from datafolio.store.tree import Tree
 
 __all__ = ["ITEMS_FILE", "SNAPSHOTS_FILE", "check_views", "make_views", "snapshots_in_order", "write_views"]
@@ -29,12 +30,19 @@ __all__ = ["ITEMS_FILE", "SNAPSHOTS_FILE", "check_views", "make_views", "snapsho
 ITEMS_FILE = Key("items.json")
 SNAPSHOTS_FILE = Key("snapshots.json")
 
-# Writing views takes about this long a byte, and is to take at most this share of the time.
-_SECONDS_A_BYTE = 1 / 20e6
+# Writing views is to take at most this share of the time.
 _SHARE = 0.05
 _LEAST_SECONDS = 0.001
+# Of smaller ones, in bytes, the size says little of the time.
+_SMALL_VIEWS = 10_000
 # At the end of a program, views that take no longer than this are written in any case.
 _ALWAYS_SECONDS = 0.05
+
+
+class _Pace:
+    """What writing views takes here, as this process has seen it; a first guess where it has not."""
+
+    seconds_a_byte = 1 / 8e6
 
 
 def write_views(repository: Repository, *, last_chance: bool = False) -> None:
@@ -42,11 +50,15 @@ def write_views(repository: Repository, *, last_chance: bool = False) -> None:
 
     A large folio's views take long to write and are so written less often.
     """
-    cost = max(_LEAST_SECONDS, _SECONDS_A_BYTE * _view_size(repository.backend))
+    cost = max(_LEAST_SECONDS, _Pace.seconds_a_byte * _view_size(repository.backend))
     age = _view_age(repository.backend)
     if age is not None and 0 <= age < cost / _SHARE and not (last_chance and cost < _ALWAYS_SECONDS):
         return
+    start = time.perf_counter()
     make_views(repository)
+    taken = (time.perf_counter() - start) / max(_SMALL_VIEWS, _view_size(repository.backend))
+    # One time may be out of the ordinary.
+    _Pace.seconds_a_byte = (_Pace.seconds_a_byte + taken) / 2
 
 
 def make_views(repository: Repository) -> None:
@@ -117,8 +129,11 @@ def _text(document: dict[str, Any]) -> bytes:
 
 def snapshots_in_order(state: State) -> list[tuple[str, Snapshot, Tree[Entry]]]:
     """Every snapshot with its items, the oldest first."""
-    refs = sorted(state.snapshots.items(), key=lambda item: item[1].number)
-    return [(name, state.snapshot(ref), state.snapshot_items(ref)) for name, ref in refs]
+    return [(name, state.snapshot(ref), state.snapshot_items(ref)) for name, ref in _in_order(state)]
+
+
+def _in_order(state: State) -> list[tuple[str, SnapshotRef]]:
+    return sorted(state.snapshots.items(), key=lambda item: item[1].number)
 
 
 class _Items:
@@ -156,22 +171,22 @@ def _documents(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
     """The contents of `snapshots.json` and of `items.json`."""
     snapshots: dict[str, Any] = {}
     items = _Items(state)
-    trees: dict[Digest, list[tuple[str, Entry]]] = {}
+    places = Succession(state, Entry, items.version)
     environments: dict[Digest | None, dict[str, Any] | None] = {}
     for name, entry in state.items.items():
         items.version(name, entry)["current"] = True
-    for snapshot_name, snapshot, tree in snapshots_in_order(state):
-        if snapshot.tree not in trees:
-            trees[snapshot.tree] = tree.items()
+    for snapshot_name, ref in _in_order(state):
+        snapshot = state.snapshot(ref)
         if snapshot.environment not in environments:
             environments[snapshot.environment] = _environment(state, snapshot.environment)
-        for name, entry in trees[snapshot.tree]:
-            items.version(name, entry)["in_snapshots"].append(snapshot_name)
+        held = places.of(snapshot.tree)
+        for place in held.values():
+            place["in_snapshots"].append(snapshot_name)
         snapshots[snapshot_name] = {
             "timestamp": snapshot.timestamp,
             "description": snapshot.description,
             "tags": snapshot.tags,
-            "item_versions": {name: entry.version for name, entry in trees[snapshot.tree]},
+            "item_versions": {name: place["version"] for name, place in held.items()},
             "metadata_snapshot": snapshot.metadata,
             "git": snapshot.git,
             "environment": environments[snapshot.environment],

@@ -47,6 +47,9 @@ class BytesSink:
         self._parts.append(bytes(data))
         return memoryview(data).nbytes
 
+    def copy_from(self, file: BinaryIO, limit: int, /) -> int:
+        return self.write(file.read(limit))
+
     def written(self) -> bytes:
         return b"".join(self._parts)
 
@@ -62,6 +65,9 @@ class FullSink:
         if self._room < 0:
             raise StorageError("no space is left")
         return memoryview(data).nbytes
+
+    def copy_from(self, file: BinaryIO, limit: int, /) -> int:
+        return self.write(file.read(limit))
 
 
 class BytesPayload:

@@ -103,7 +103,11 @@ def _opening(inner: Callable[..., Any], wrap: Wrap) -> Callable[..., Any]:
     @functools.wraps(inner)
     def opening(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         opened = inner(file, mode, *args, **kwargs)
-        return io.BufferedReader(_Raw(opened.detach(), wrap)) if mode == "rb" and not args else opened
+        if mode != "rb" or args:
+            return opened
+        if isinstance(opened, io.FileIO):  # buffering=0
+            return _Raw(opened, wrap)
+        return io.BufferedReader(_Raw(opened.detach(), wrap))
 
     return opening
 

@@ -15,8 +15,8 @@ from tests.reliability.fileops import CHANGING, READING, intercepted
 
 BACKEND = Path(datafolio.backend.__file__).parent
 KNOWN = {*CHANGING, *READING}
-#: What has nothing to do with a file that could fail.
-NO_OPERATIONS = {"getpid", "urandom", "fspath", "register_at_fork", "fcntl"}
+#: What has nothing to do with a file that could fail, or is done in another way where it does.
+NO_OPERATIONS = {"getpid", "urandom", "fspath", "register_at_fork", "fcntl", "lseek", "ioctl"}
 
 
 def functions_called_of(module: str, source: Path) -> set[str]:

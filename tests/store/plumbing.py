@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from datafolio.backend import Backend, Stage
 from datafolio.digest import digest_of
-from datafolio.store import changes, gc, tree
+from datafolio.store import changes, edit, gc
 from datafolio.store.fsck import fsck
 from datafolio.store.objects import object_key
 
@@ -129,8 +129,8 @@ def assert_sound(backend):
 def small_nodes(leaf_limit=4, fanout=6):
     """Trees that are deep with few names."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tree, "LEAF_LIMIT", leaf_limit)
-        patch.setattr(tree, "FANOUT", fanout)
+        patch.setattr(edit, "LEAF_LIMIT", leaf_limit)
+        patch.setattr(edit, "FANOUT", fanout)
         yield
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,10 +13,12 @@ from datafolio.errors import (
     ItemExistsError,
     ItemInUseError,
     ItemNotFoundError,
+    NotKeptError,
     SnapshotExistsError,
     SnapshotNotFoundError,
 )
 from datafolio.store import changes
+from datafolio.store.history import undo
 from datafolio.store.repository import Repository
 from tests.store.plumbing import (
     contents,
@@ -287,6 +291,8 @@ STEPS = st.one_of(
     st.tuples(st.just("put"), NAMES, st.integers(0, 3)),
     st.tuples(st.just("snapshot"), st.just(""), st.just(0)),
     st.tuples(st.just("restore"), st.just(""), st.integers(0, 5)),
+    st.tuples(st.just("drop"), st.just(""), st.integers(0, 5)),
+    st.tuples(st.just("undo"), st.just(""), st.just(0)),
     st.tuples(st.just("delete"), NAMES, st.just(0)),
 )
 
@@ -300,9 +306,14 @@ def test_one_version_number_of_an_item_means_one_content_in_all_snapshots(steps)
         if kind == "put":
             put(repository, name, str(number).encode())
         elif kind == "snapshot":
-            snapshot(repository, f"s{len(snapshots)}")
+            snapshot(repository, f"s{repository.tip().state.generation:02}")
         elif kind == "restore" and snapshots:
             restore(repository, snapshots[number % len(snapshots)])
+        elif kind == "drop" and snapshots:
+            delete_snapshot(repository, snapshots[number % len(snapshots)])
+        elif kind == "undo":
+            with contextlib.suppress(NotKeptError):  # there may be nothing to undo
+                undo(repository, None, repository.commit)
         elif kind == "delete":
             _delete_if_nothing_holds_it(repository, name)
     state = repository.tip().state

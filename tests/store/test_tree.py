@@ -148,6 +148,17 @@ def test_pending_is_what_the_edit_made_and_no_more(before, edits):
         assert all(digest_of(data) == digest for digest, data in pending.items())
 
 
+@settings(max_examples=100)
+@given(st.dictionaries(NAMES, st.integers(0, 2), max_size=100), st.lists(EDITS, max_size=6))
+def test_nodes_that_later_edits_replaced_are_never_stored(before, history):
+    with small_nodes():
+        nodes = Nodes()
+        edited = nodes.of(before)
+        for edits in history:
+            edited = edited.edit(edits)
+        assert set(edited.pending()) <= nodes.needed(edited)
+
+
 def test_a_map_whose_nodes_are_all_stored_has_nothing_pending():
     with small_nodes():
         nodes = Nodes()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from datafolio.backend import Backend, Key
 from datafolio.errors import DamageError, NewerFormatError, NotAFileError, StorageError

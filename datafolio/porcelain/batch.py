@@ -1,0 +1,121 @@
+"""A batch: changes that wait to be committed together, and the state that they would make."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+
+from datafolio.backend import Key, Stage
+from datafolio.digest import Digest
+from datafolio.errors import UsageError
+from datafolio.store.changes import Change
+from datafolio.store.objects import ObjectStore, Source, in_parallel
+from datafolio.store.repository import DELETING, Repository
+from datafolio.store.state import State
+
+__all__ = ["Batch"]
+
+# Small payloads are stored together, since that takes a fraction of the time; this much of them waits in memory.
+_MOST_WAITING = 64 << 20
+_OVERHEAD = 1 << 10
+
+
+class Batch:
+    """The changes of one thread's batch.
+
+    A payload is stored with the others at the end, or earlier: a large one at once, a small one when it
+    is read or when there are too many to keep.  What is stored stays staged as well, since a collection
+    that knows nothing of the batch may come before its end.
+    """
+
+    def __init__(self, repository: Repository, stages: contextlib.ExitStack) -> None:
+        self._repository = repository
+        self._process = os.getpid()
+        self.stages = stages
+        self._changes: list[Change] = []
+        self._base = repository.tip().state
+        self.state = self._base
+        self.operations: list[str] = []
+        self._lets_go: list[bool] = []
+        self.payloads: dict[Digest, Source] = {}
+        self.stored: set[Key] = set()
+        self._waiting: dict[Digest, bytes] = {}
+        self._waiting_size = 0
+
+    def is_own(self) -> bool:
+        """Whether this process began the batch, and was not forked from one that did."""
+        return self._process == os.getpid()
+
+    def require_own(self) -> None:
+        """Raise UsageError unless this process began the batch."""
+        if not self.is_own():
+            raise UsageError(
+                f"this batch belongs to process {self._process}, which began it and forked this one inside it, and "
+                f"nothing of it is committed here; fork before the batch, or use the folio here after the batch's block"
+            )
+
+    def add(self, operation: str, change: Change, payloads: Mapping[Digest, Source], *, lets_go: bool) -> None:
+        """One more change, with the payloads that it needs.  What it raises leaves the batch as it was."""
+        state = change(self.state)
+        for digest, source in payloads.items():
+            if isinstance(source, Stage):
+                self._publish({digest: source})
+                source.seal()
+                self.payloads[digest] = source
+            elif digest not in self.payloads:
+                self._waiting[digest] = self.payloads[digest] = source
+                self._waiting_size += len(source) + _OVERHEAD
+        if self._waiting_size > _MOST_WAITING:
+            self.store()
+        self._changes.append(change)
+        self.operations.append(operation)
+        self._lets_go.append(lets_go)
+        self.state = state
+
+    def store(self, digest: Digest | None = None) -> None:
+        """Store what waits in memory, or only the payload with that digest, so that it can be read."""
+        chosen = list(self._waiting) if digest is None else [digest] if digest in self._waiting else []
+        in_parallel(self._stage, chosen)
+        self._publish({stored: self.payloads[stored] for stored in chosen})
+        for stored in chosen:
+            self._waiting_size -= len(self._waiting.pop(stored)) + _OVERHEAD
+
+    def _stage(self, digest: Digest) -> None:
+        stage = self.stages.enter_context(self._repository.backend.stage())
+        stage.write(self._waiting[digest])
+        stage.seal()
+        self.payloads[digest] = stage
+
+    def _publish(self, payloads: Mapping[Digest, Source]) -> None:
+        """Store payloads where they belong as the folio was when the batch began."""
+        ObjectStore(self._repository.backend, self._base.key_of).put_all(payloads, self.stored)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Take back what was added inside the block if it raises."""
+        state, count = self.state, len(self._changes)
+        try:
+            yield
+        except BaseException:
+            self.state = state
+            del self._changes[count:], self.operations[count:], self._lets_go[count:]
+            raise
+
+    def apply(self, state: State) -> State:
+        """`state` with all the changes."""
+        if state is self._base:
+            return self.state
+        for change in self._changes:
+            state = change(state)
+        return state
+
+    def reserve(self) -> float:
+        """The share of the reserve that its commit may take."""
+        return DELETING if all(self._lets_go) else 0
+
+    def words(self) -> str:
+        """What is done, for the log."""
+        shown = "; ".join(self.operations[:3])
+        more = len(self.operations) - 3
+        return shown if more <= 0 else f"{shown}; and {more} more"
