@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typing
-
 from datafolio._version import __version__
 from datafolio.errors import (
     ConflictError,
@@ -37,8 +35,12 @@ from datafolio.errors import (
     UsageError,
 )
 
-if typing.TYPE_CHECKING:
+TYPE_CHECKING = False  # typing itself takes as long to load as all of this
+if TYPE_CHECKING:
+    from typing import Any
+
     from datafolio.porcelain.folio import DataFolio
+del TYPE_CHECKING
 
 __all__ = [
     "ConflictError",
@@ -75,7 +77,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> typing.Any:
+def __getattr__(name: str) -> Any:
     # The folio comes with the store and all that it needs: imported by those who use it, when they do.
     if name != "DataFolio":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

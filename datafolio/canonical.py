@@ -33,7 +33,6 @@ import re
 import reprlib
 import sys
 import uuid
-import zoneinfo
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -120,15 +119,14 @@ def parse_datetime(text: str) -> dt.datetime:
         return moment
     if not name.endswith("]"):
         raise ValueError(f"the zone of {text!r} has no closing bracket")
+    import zoneinfo  # noqa: PLC0415 - looks for the system's zones when it is imported
+
     try:
         zone = zoneinfo.ZoneInfo(name[:-1])
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return moment
-    for fold in (0, 1):
-        local = moment.replace(tzinfo=zone, fold=fold)
-        if local.utcoffset() == moment.utcoffset():
-            return local
-    return moment
+    moments = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return next((local for local in moments if local.utcoffset() == moment.utcoffset()), moment)
 
 
 # Packing: one function a kind, `(value, where, depth) -> what JSON holds`.

@@ -30,4 +30,6 @@ def quoted(value: object) -> str:
 
 def printable(text: str) -> str:
     """`text` with whatever could control a terminal, or turn the writing direction, written as an escape."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

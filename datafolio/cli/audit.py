@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from datafolio.cli.output import emit, text_of
-from datafolio.cli.render import count, line, show, table
-from datafolio.cli.session import Json, reading
+from datafolio.cli.render import Part, count, line, show, table
+from datafolio.cli.session import reading
 from datafolio.text import format_size
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    import typer
+
+    from datafolio.cli.parameters import Json
 
 __all__ = ["audit"]
 
@@ -37,7 +37,7 @@ def audit(context: typer.Context, as_json: Json = False) -> None:
         show(*_lines(items))
 
 
-def _lines(items: list[dict[str, Any]]) -> Iterator[RenderableType]:
+def _lines(items: list[dict[str, Any]]) -> Iterator[Part]:
     if not items:
         yield line(("nothing in the folio runs code when it is read", "green"))
         return

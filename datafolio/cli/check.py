@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from datafolio.backend import LocalBackend
 from datafolio.cli.output import emit, repair_document, report_document
-from datafolio.cli.render import count, line, progress_bar, show
-from datafolio.cli.session import Json, parse_share, target_of
+from datafolio.cli.render import Line, count, line, progress_bar, show
+from datafolio.cli.session import parse_share, target_of
 from datafolio.errors import FolioNotFoundError, UsageError
 from datafolio.porcelain.place import bind_path
 from datafolio.store.findings import Finding, Report
@@ -22,7 +20,9 @@ from datafolio.store.repository import FOLIO_FILE
 from datafolio.text import format_size
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    import typer
+
+    from datafolio.cli.parameters import Json
 
 __all__ = ["fsck"]
 
@@ -74,7 +74,7 @@ def fsck(
         raise target.explained(error) from error
     if not mend:
         _tell(backend, report, share, as_json=as_json)
-    raise typer.Exit(int(not report.is_sound))
+    raise SystemExit(int(not report.is_sound))
 
 
 def _share(sample: str | None, *, quick: bool) -> float:
@@ -116,7 +116,7 @@ def _tell(backend: LocalBackend, report: Report, share: float, *, as_json: bool)
         show(*_lines(report, share))
 
 
-def _repair_lines(done: Repair, *, dry_run: bool) -> Iterator[Text]:
+def _repair_lines(done: Repair, *, dry_run: bool) -> Iterator[Line]:
     for finding in done.before.findings:
         yield from _finding_lines(finding)
     for action in done.actions:
@@ -133,7 +133,7 @@ def _repair_lines(done: Repair, *, dry_run: bool) -> Iterator[Text]:
         yield line(("nothing was changed; the same with --yes does it", ""))
 
 
-def _lines(report: Report, share: float) -> Iterator[Text]:
+def _lines(report: Report, share: float) -> Iterator[Line]:
     for finding in report.findings:
         yield from _finding_lines(finding)
     errors = sum(finding.severity == "error" for finding in report.findings)
@@ -155,7 +155,7 @@ def _read(report: Report, share: float) -> str:
     return read if share == 1 else f"{read} ({share:.3g} of the data, drawn by lot)"
 
 
-def _finding_lines(finding: Finding) -> Iterator[Text]:
+def _finding_lines(finding: Finding) -> Iterator[Line]:
     style = _COLOURS[finding.severity]
     yield line((finding.severity, style), (f"  {finding.id}  {finding.where}: {finding.message}", ""))
     for affected in finding.affects[:_SHOWN]:

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from datafolio.cli.output import collection_document, emit
-from datafolio.cli.render import count, progress_bar, show, table
-from datafolio.cli.session import Json, Yes, reading, writing
+from datafolio.cli.render import Part, count, progress_bar, show, table
+from datafolio.cli.session import reading, writing
 from datafolio.cli.terminal import confirm
 from datafolio.porcelain.folio import DataFolio
 from datafolio.porcelain.place import open_folio
-from datafolio.store.gc import Collection, collect
 from datafolio.text import format_size
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    import typer
+
+    from datafolio.cli.parameters import Json, Yes
+    from datafolio.store.gc import Collection
 
 __all__ = ["collection_of", "collection_table", "collection_words", "gc"]
 
 
 def collection_of(folio: DataFolio, *, dry_run: bool = False) -> Collection:
     """Collect; with `dry_run`, only say what that would free."""
+    from datafolio.store.gc import collect
+
     with progress_bar("marking" if dry_run else "collecting") as progress:
         return collect(open_folio(folio.path), dry_run=dry_run, progress=progress)
 
@@ -61,7 +63,7 @@ def _free(folio: DataFolio, plan: Collection, *, yes: bool, quiet: bool) -> Coll
     return freed
 
 
-def collection_table(collection: Collection) -> Iterator[RenderableType]:
+def collection_table(collection: Collection) -> Iterator[Part]:
     """The versions of items, if there are any."""
     if collection.orphans:
         rows = [

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from datafolio.cli.render import count, format_value, line
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from datafolio.cli.render import Line, count, format_value, line
 
 __all__ = ["difference_lines", "is_empty"]
 
@@ -24,7 +21,7 @@ def is_empty(difference: Mapping[str, Any]) -> bool:
     return not (difference["metadata_changes"] or any(difference[key] for key, _, _ in _KINDS))
 
 
-def difference_lines(difference: Mapping[str, Any]) -> Iterator[Text]:
+def difference_lines(difference: Mapping[str, Any]) -> Iterator[Line]:
     """A line for each item and each key of the metadata that differs, and one for all that is the same."""
     for key, sign, style in _KINDS:
         for name in difference[key]:

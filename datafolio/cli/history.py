@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any
 
 from datafolio.canonical import pack
 from datafolio.cli.output import emit
 from datafolio.cli.render import format_time, format_value, line, show, table
-from datafolio.cli.session import Json, reading, writing
+from datafolio.cli.session import reading, writing
 from datafolio.cli.terminal import note
 from datafolio.text import format_size
+
+if TYPE_CHECKING:
+    import typer
+
+    from datafolio.cli.parameters import Json
 
 __all__ = ["log", "undo"]
 

@@ -6,19 +6,19 @@ is ASCII, so that it does nothing to a terminal, and means the same whatever the
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datafolio.canonical import pack
 from datafolio.cli.terminal import write
-from datafolio.porcelain.folio import DataFolio
-from datafolio.store.findings import Finding, Report
-from datafolio.store.gc import Collection
-from datafolio.store.repair import Repair
+
+if TYPE_CHECKING:
+    from datafolio.porcelain.folio import DataFolio
+    from datafolio.store.findings import Finding, Report
+    from datafolio.store.gc import Collection
+    from datafolio.store.repair import Repair
 
 __all__ = [
     "collection_document",
@@ -35,6 +35,8 @@ __all__ = [
 
 def emit(document: Mapping[str, Any]) -> None:
     """Print `document`, which is made of what JSON can hold."""
+    import json
+
     write(json.dumps(document, indent=2, allow_nan=False))
 
 
@@ -84,6 +86,8 @@ def collection_document(collection: Collection, *, dry_run: bool) -> dict[str, A
 
 def report_document(path: Path, report: Report) -> dict[str, Any]:
     """What a verification found."""
+    import dataclasses
+
     return {
         "path": text_of(path),
         "sound": report.is_sound,
@@ -94,6 +98,8 @@ def report_document(path: Path, report: Report) -> dict[str, Any]:
 
 def repair_document(path: Path, done: Repair, *, dry_run: bool) -> dict[str, Any]:
     """What a repair did, or would do, and what a verification finds before and after."""
+    import dataclasses
+
     return {
         "path": text_of(path),
         "dry_run": dry_run,
@@ -110,5 +116,7 @@ def _findings(report: Report) -> list[dict[str, Any]]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
+    import dataclasses
+
     items = [item._asdict() for item in finding.items]
     return {**dataclasses.asdict(finding), "items": items, "severity": finding.severity}

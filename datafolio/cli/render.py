@@ -1,88 +1,94 @@
-"""For people: lines and tables, in colour where there is colour.
+"""For people: lines and tables.
 
-rich lays them out.  It never sees markup: every text is a `Text` that `clean` has been over.
+What is shown is made here, as values, and every text in it is `clean`.  `plain` lays it out where nobody
+looks, and `styled`, with rich, on a terminal: loading rich takes longer than most commands do.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, NamedTuple
 
-from datafolio.cli.terminal import clean, has_colour, is_terminal, write
+from datafolio.cli.terminal import clean, is_terminal, write
 from datafolio.text import format_size
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.text import Text
+__all__ = [
+    "Fields",
+    "Line",
+    "Part",
+    "Table",
+    "count",
+    "fields",
+    "format_time",
+    "format_value",
+    "line",
+    "progress_bar",
+    "show",
+    "table",
+]
 
-__all__ = ["count", "fields", "format_time", "format_value", "line", "progress_bar", "show", "table"]
-
-#: Where nobody looks, lines are as long as they have to be: `grep` and `awk` want them whole.
-_UNLIMITED = 100_000
 _LONGEST_VALUE = 500
 
 
-def show(*parts: RenderableType | str) -> None:
-    """Print each part on standard output; a text as one line."""
-    from rich.text import Text
+class Line(NamedTuple):
+    """One line: texts, each with its style."""
 
-    page = io.StringIO()
-    console = _console(page)
-    for part in parts:
-        rendered = line((part, "")) if isinstance(part, str) else part
-        # A terminal wraps a long line itself, and gives it back whole when it is copied.
-        console.print(rendered, soft_wrap=isinstance(rendered, Text))
-    write("\n".join(text.rstrip() for text in page.getvalue().removesuffix("\n").split("\n")))
+    words: tuple[tuple[str, str], ...]
 
 
-def _console(page: TextIO) -> Console:
-    from rich.console import Console
+class Table(NamedTuple):
+    """Rows under a heading."""
 
-    # rich writes to the page alone: errors of standard output are `write`'s to explain.
-    return Console(
-        file=page,
-        force_terminal=is_terminal(sys.stdout),
-        color_system="auto" if has_colour(sys.stdout) else None,
-        width=None if is_terminal(sys.stdout) else _UNLIMITED,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
+    columns: tuple[str, ...]
+    #: For each column, whether it stands to the right.
+    right: tuple[bool, ...]
+    rows: list[tuple[str, ...]]
 
 
-def line(*words: tuple[object, str]) -> Text:
-    """One line of ``(text, style)``, each text cleaned."""
-    from rich.text import Text
-
-    return Text.assemble(*((clean(text), style) for text, style in words))
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
-    """Rows under a heading; the columns whose name begins with ``>`` stand to the right."""
-    from rich.table import Table
-
-    result = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
-        result.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
-    for row in rows:
-        result.add_row(*(line((cell, "")) for cell in row))
-    return result
-
-
-def fields(pairs: Mapping[Any, object], indent: int = 0) -> RenderableType:
+class Fields(NamedTuple):
     """Names and values, one pair a line."""
-    from rich.padding import Padding
-    from rich.table import Table
 
-    result = Table.grid(padding=(0, 2, 0, 0))
-    result.add_column(style="cyan", overflow="fold")
-    result.add_column(overflow="fold")
-    for name, value in pairs.items():
-        result.add_row(line((name, "")), line((value, "")))
-    return Padding(result, (0, 0, 0, indent), expand=False)
+    pairs: list[tuple[str, str]]
+    #: How many blanks stand before each line.
+    indent: int
+
+
+Part = Line | Table | Fields
+
+
+def show(*parts: Part | str) -> None:
+    """Print each part on standard output; a text as one line."""
+    shown = [line((part, "")) if isinstance(part, str) else part for part in parts]
+    write("\n".join(text.rstrip() for text in _layout()(shown)))
+
+
+def _layout() -> Callable[[Iterable[Part]], Iterable[str]]:
+    if is_terminal(sys.stdout):
+        from datafolio.cli import styled
+
+        return styled.page
+    from datafolio.cli import plain
+
+    return plain.page
+
+
+def line(*words: tuple[object, str]) -> Line:
+    """One line of ``(text, style)``."""
+    return Line(tuple((clean(text), style) for text, style in words))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Rows under a heading; the columns whose name begins with ``>`` stand to the right."""
+    names = tuple(name.removeprefix(">") for name in columns)
+    right = tuple(name.startswith(">") for name in columns)
+    return Table(names, right, [tuple(map(clean, row)) for row in rows])
+
+
+def fields(pairs: Mapping[Any, object], indent: int = 0) -> Fields:
+    """Names and values, one pair a line."""
+    return Fields([(clean(name), clean(value)) for name, value in pairs.items()], indent)
 
 
 def count(number: int, noun: str) -> str:
@@ -107,13 +113,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
     if not is_terminal(sys.stderr):
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from datafolio.cli.styled import moving_bar
 
-    console = Console(file=sys.stderr, color_system="auto" if has_colour(sys.stderr) else None)
-    columns = (TextColumn(label), BarColumn(), TextColumn("{task.fields[size]}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(label, size="")
-        yield lambda done, total: progress.update(
-            task, completed=done, total=total, size=f"{format_size(done)} of {format_size(total)}"
-        )
+    with moving_bar(label) as move:
+        yield lambda done, total: move(done, total, f"{format_size(done)} of {format_size(total)}")

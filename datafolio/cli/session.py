@@ -1,28 +1,21 @@
-"""Which folio a command is about, and the options that commands share."""
+"""Which folio a command is about."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import typer
-
-from datafolio.errors import FolioError, FolioNotFoundError, UsageError
+from datafolio.errors import FolioNotFoundError, UsageError
 from datafolio.porcelain.folio import DataFolio
-from datafolio.store.gc import DUE_SHARE
+from datafolio.store.repository import DUE_SHARE
+
+if TYPE_CHECKING:
+    import typer
 
 __all__ = [
-    "BaseSnapshot",
-    "ExitCode",
-    "Json",
-    "NewSnapshot",
-    "OldSnapshot",
-    "SnapshotName",
     "Target",
-    "Yes",
     "find_target",
     "parse_share",
     "reading",
@@ -34,8 +27,7 @@ _SHARE = re.compile(r"(?P<number>\d{1,6}(\.\d*)?|\.\d+) ?(?P<percent>%?)", re.AS
 _TRUST = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The folio that the command line, the environment or the current directory names."""
 
     path: str
@@ -109,33 +101,3 @@ def reading(context: typer.Context) -> DataFolio:
 def writing(context: typer.Context) -> DataFolio:
     """The folio, to change."""
     return target_of(context).open(read_only=False)
-
-
-def _complete_snapshot(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The names of snapshots that begin so; none where there is no folio that can be read."""
-    try:
-        target = find_target(ctx.find_root().params.get("folio"), os.environ)
-        names = list(target.open(read_only=True).snapshots)
-    except FolioError:
-        return []
-    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
-
-
-SnapshotName = Annotated[
-    str, typer.Argument(metavar="NAME", help="The snapshot's name.", autocompletion=_complete_snapshot)
-]
-OldSnapshot = Annotated[
-    str, typer.Argument(metavar="OLD", help="The snapshot to start from.", autocompletion=_complete_snapshot)
-]
-NewSnapshot = Annotated[
-    str, typer.Argument(metavar="NEW", help="The snapshot to compare with it.", autocompletion=_complete_snapshot)
-]
-BaseSnapshot = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="NAME", help="The snapshot to start from; by default the newest.", autocompletion=_complete_snapshot
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, not even on a terminal.")]
-ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if there are differences.")]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from datafolio.cli.render import fields, format_time, format_value, line, show, table
+from datafolio.cli.render import Part, fields, format_time, format_value, line, show, table
 from datafolio.porcelain.folio import DataFolio
 from datafolio.text import format_size
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 __all__ = ["git_words", "show_snapshot"]
 
@@ -49,7 +46,7 @@ def _head(info: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _section(title: str, captured: Mapping[str, Any] | None) -> Iterator[RenderableType]:
+def _section(title: str, captured: Mapping[str, Any] | None) -> Iterator[Part]:
     yield line((title, "bold"), ("" if captured else ": not captured", ""))
     if captured:
         yield fields({key.replace("_", " "): _words(key, value) for key, value in captured.items()}, indent=2)
@@ -67,7 +64,7 @@ def _words(key: str, value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _items(snapshot: DataFolio) -> Iterator[RenderableType]:
+def _items(snapshot: DataFolio) -> Iterator[Part]:
     infos = snapshot.list_items()
     size = format_size(sum(info["size"] for info in infos))
     yield line((f"items ({len(infos)})", "bold"), (f"  {size}" if infos else "", ""))

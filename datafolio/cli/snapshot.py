@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any
 
 from datafolio.cli.collect import collection_of, collection_table, collection_words
 from datafolio.cli.difference import difference_lines, is_empty
@@ -17,21 +15,16 @@ from datafolio.cli.output import (
     text_of,
 )
 from datafolio.cli.render import count, format_time, line, show, table
-from datafolio.cli.session import (
-    BaseSnapshot,
-    ExitCode,
-    Json,
-    NewSnapshot,
-    OldSnapshot,
-    SnapshotName,
-    Yes,
-    reading,
-    writing,
-)
+from datafolio.cli.session import reading, writing
 from datafolio.cli.showing import git_words, show_snapshot
 from datafolio.cli.terminal import confirm, note
 from datafolio.errors import SnapshotNotFoundError
 from datafolio.porcelain.folio import DataFolio
+
+if TYPE_CHECKING:
+    import typer
+
+    from datafolio.cli.parameters import BaseSnapshot, ExitCode, Json, NewSnapshot, OldSnapshot, SnapshotName, Yes
 
 __all__ = ["compare", "create", "delete", "diff", "export", "list_", "newest_snapshot", "reproduce", "restore", "show_"]
 
@@ -151,7 +144,7 @@ def compare(
     """
     difference = reading(context).compare_snapshots(old, new)
     _show_difference(old, new, difference, as_json=as_json)
-    raise typer.Exit(int(exit_code and not is_empty(difference)))
+    raise SystemExit(int(exit_code and not is_empty(difference)))
 
 
 def diff(context: typer.Context, name: BaseSnapshot = None, exit_code: ExitCode = False, as_json: Json = False) -> None:
@@ -163,7 +156,7 @@ def diff(context: typer.Context, name: BaseSnapshot = None, exit_code: ExitCode 
     base = newest_snapshot(folio) if name is None else name
     difference = folio.diff_from_snapshot(base)
     _show_difference(base, None, difference, as_json=as_json)
-    raise typer.Exit(int(exit_code and not is_empty(difference)))
+    raise SystemExit(int(exit_code and not is_empty(difference)))
 
 
 def newest_snapshot(folio: DataFolio) -> str:

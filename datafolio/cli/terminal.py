@@ -6,8 +6,6 @@ import os
 import sys
 from typing import TextIO
 
-import typer
-
 from datafolio.errors import StorageError
 from datafolio.text import printable
 
@@ -23,6 +21,8 @@ def clean(value: object) -> str:
     Newlines, ANSI sequences and marks that reverse the writing direction among them.  All that comes
     from a folio, and all that an error says, goes through here.
     """
+    if isinstance(value, str):
+        return printable(value)
     text = os.fsdecode(value) if isinstance(value, (bytes, os.PathLike)) else str(value)
     return printable(text)
 
@@ -32,7 +32,7 @@ def write(text: str) -> None:
     try:
         print(text)
     except BrokenPipeError:
-        raise typer.Exit(BROKEN_PIPE) from None
+        raise  # the reader has had enough: not an error
     except OSError as error:
         raise unwritten(error) from error
 
@@ -72,4 +72,4 @@ def confirm(question: str, *, yes: bool) -> None:
     print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         note("nothing was changed")
-        raise typer.Exit(1)
+        raise SystemExit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
+from typing import TYPE_CHECKING
 
 from datafolio.errors import FolioError, FormatError
 from datafolio.items.array import ArrayType
@@ -14,6 +14,9 @@ from datafolio.items.json import JsonType
 from datafolio.items.model import ModelType
 from datafolio.items.table import TableType
 from datafolio.items.timestamp import TimestampType
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["ENTRY_POINTS", "ITEM_TYPES", "by_tag", "detect"]
 
@@ -63,10 +66,12 @@ def _find(tag: str, types: tuple[ItemType, ...]) -> ItemType | None:
 
 @functools.cache
 def _third_parties() -> tuple[ItemType, ...]:
+    import importlib.metadata  # brings the email package
+
     return tuple(_load(point) for point in importlib.metadata.entry_points(group=ENTRY_POINTS))
 
 
-def _load(point: importlib.metadata.EntryPoint) -> ItemType:
+def _load(point: EntryPoint) -> ItemType:
     try:
         made = point.load()()
     except Exception as error:

@@ -333,6 +333,34 @@ def test_no_program_that_the_repository_names_is_run(repo, tmp_path, monkeypatch
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+@pytest.mark.parametrize("place", ["config", "CONFIG", "an included file", "the work tree's", "a common folder"])
+def test_a_filter_is_not_run_wherever_the_repository_configures_it(repo, tmp_path, place):
+    ran = tmp_path / "ran"
+    write(repo / ".gitattributes", "*.py filter=bad\n")
+    commit_all(repo)
+    bad = program(tmp_path / "bad", f"touch {ran}; cat")
+    text = f'[filter "bad"]\n\tclean = {bad}\n'
+    config = repo / ".git" / "config"
+    if place == "an included file":
+        write(repo / ".git" / "more", text)
+        text = "[Include]\n\tpath = more\n"
+    elif place == "the work tree's":
+        git(repo, "config", "extensions.worktreeConfig", "true")
+        config = repo / ".git" / "config.worktree"
+        config.touch()
+    elif place == "a common folder":
+        shutil.copytree(repo / ".git", tmp_path / "common")
+        write(repo / ".git" / "commondir", f"{tmp_path / 'common'}\n")
+        config = tmp_path / "common" / "config"
+    write(config, config.read_text() + (text.replace("[filter", "[FILTER") if place == "CONFIG" else text))
+    os.utime(repo / "train.py", (0, 0))
+    assert capture_git(None)["commit"]
+    assert not ran.exists()
+    subprocess.run(["git", "status"], cwd=repo, check=False, capture_output=True)
+    assert ran.exists(), "this repository would have run its programs"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
 def test_a_filter_whose_name_cant_be_turned_off_stops_the_capture(repo, tmp_path):
     ran = tmp_path / "ran"
     write(repo / ".gitattributes", "*.py filter=a=b\n")

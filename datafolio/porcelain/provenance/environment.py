@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +43,22 @@ def capture_environment(start: Path) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         "machine": platform.machine(),
         "packages": {found.name: found.version for found in distributions},
         "direct": {found.name: dict(found.direct) for found in distributions if found.direct is not None},
         "lock": _lock(start),
     }
+
+
+@functools.cache
+def _platform() -> str:
+    """``Linux-6.1.0-x86_64-with-glibc2.36``."""
+    if sys.platform != "linux":
+        return platform.platform()
+    # What platform.platform() says too, but for the name of the processor, for which it runs `uname -p`.
+    system = os.uname()
+    return f"{system.sysname}-{system.release}-{system.machine}-with-{''.join(platform.libc_ver())}".rstrip("-")
 
 
 def _lock(start: Path) -> dict[str, str] | None:

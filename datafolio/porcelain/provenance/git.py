@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,21 +87,34 @@ class _Git(NamedTuple):
     top: Path
     deadline: float
 
-    def run(self, *arguments: str, fine: Iterable[int] = (0,)) -> list[bytes]:
-        """The NUL-separated fields that ``git`` prints."""
-        done = subprocess.run(  # noqa: S603 -- no shell, and the arguments are made here
+    @contextlib.contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """``git``, started; it does not outlive the block."""
+        process = subprocess.Popen(  # noqa: S603 -- no shell, and the arguments are made here
             [self.program, *_SAFE, *arguments],
             cwd=self.top,
             env=_child_environment(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=max(0.0, self.deadline - time.monotonic()),
-            check=False,
         )
-        if done.returncode not in fine:
+        with process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def result(self, process: subprocess.Popen[bytes], fine: Iterable[int] = (0,)) -> list[bytes]:
+        """The NUL-separated fields that ``git`` prints."""
+        output, _ = process.communicate(timeout=max(0.0, self.deadline - time.monotonic()))
+        if process.returncode not in fine:
             raise _GitFailed
-        return done.stdout.split(b"\0")[:-1]
+        return output.split(b"\0")[:-1]
+
+    def run(self, *arguments: str) -> list[bytes]:
+        with self.running(*arguments) as process:
+            return self.result(process)
 
 
 def _child_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -165,10 +179,14 @@ def _bare(name: str) -> str:
 
 
 def _capture(git: _Git, folio: _Folio | None) -> dict[str, Any]:
-    # Code 1: none of the settings is there.
-    fields = git.run("config", "--show-scope", "-z", "--get-regexp", _SETTINGS, fine=(0, 1))
-    settings = [_setting(scope, field) for scope, field in zip(fields[::2], fields[1::2], strict=True)]
-    lines = git.run(*_without_foreign_filters(settings), *_STATUS)
+    with contextlib.ExitStack() as stack:
+        config = stack.enter_context(git.running("config", "--show-scope", "-z", "--get-regexp", _SETTINGS))
+        plain = stack.enter_context(git.running(*_STATUS)) if _has_no_filters(git.top) else None
+        # Code 1: none of the settings is there.
+        fields = git.result(config, fine=(0, 1))
+        settings = [_setting(scope, field) for scope, field in zip(fields[::2], fields[1::2], strict=True)]
+        off = _without_foreign_filters(settings)
+        lines = git.run(*off, *_STATUS) if plain is None else git.result(plain)
     head = dict(line[2:].split(b" ", 1) for line in lines if line.startswith(b"# branch."))
     commit, branch = _text(head[b"branch.oid"]), _text(head[b"branch.head"])
     return {
@@ -177,6 +195,19 @@ def _capture(git: _Git, folio: _Folio | None) -> dict[str, Any]:
         "dirty": _is_dirty(git, [line for line in lines if not line.startswith(b"#")], folio),
         "remote": _remote(settings, branch),
     }
+
+
+def _has_no_filters(top: Path) -> bool:
+    """Whether the repository itself surely configures no filter, so that ``status`` need not wait for the settings."""
+    folder = top / ".git"
+    try:
+        if os.path.lexists(folder / "commondir"):  # the configuration is elsewhere
+            return False
+        texts = [(folder / name).read_bytes() for name in ("config", "config.worktree") if (folder / name).exists()]
+    except OSError:
+        return False
+    # The name of a section has no other spelling but for upper and lower case.
+    return bool(texts) and not any(word in text.lower() for text in texts for word in (b"filter", b"include"))
 
 
 class _Setting(NamedTuple):
