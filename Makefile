@@ -5,10 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format bench torture clean
+.PHONY: help demo test check lint types format bench bench-micro bench-peers profile torture clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: $(VENV)/.demo ## run the guide's story on real data and leave the folio in demo-folio/
 	$(BIN)/python demo/story.py
@@ -35,15 +35,25 @@ torture: $(VENV)/.test ## try to break a folio, in the long forms (hours)
 bench: $(VENV)/.test ## measure the figures and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
+bench-micro: $(VENV)/.bench ## time the parts, each by itself
+	$(BIN)/python -m pytest -p no:cacheprovider -p no:xdist benchmarks/micro --benchmark-columns=median,iqr,rounds --benchmark-sort=name
+
+profile: $(VENV)/.test ## say where the time of everyday work goes
+	$(BIN)/python -m benchmarks.profile
+
+bench-peers: $(VENV)/.test ## do the same work with other programs and write docs/benchmarks-peers.md
+	$(BIN)/python -m benchmarks.peers
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) demo-folio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-peers demo-folio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 
 # One stamp for each set of extras: made anew when pyproject.toml changes.
 $(VENV)/.demo: EXTRA := demo
 $(VENV)/.test: EXTRA := test
+$(VENV)/.bench: EXTRA := bench
 $(VENV)/.dev:  EXTRA := dev
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.dev: pyproject.toml | $(VENV)/pyvenv.cfg
+$(VENV)/.demo $(VENV)/.test $(VENV)/.bench $(VENV)/.dev: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]'
 	@touch $@
 
