@@ -319,14 +319,16 @@ _FAMILIES: tuple[tuple[type[Any], _Packer], ...] = (
 
 
 # Unpacking: one function a tag, from the text or the list that it holds.
+_AS_THEY_ARE = frozenset({str, float, bool, type(None)})
 
 
 def _unpack_dict(packed: dict[str, Any], depth: int) -> Any:
-    if len(packed) == 1:
-        ((key, content),) = packed.items()
-        if _TAG.match(key):
-            return _untag(key, content, depth)
-    return {_unpack_key(key): unpack(item, depth + 1) for key, item in packed.items()}
+    if len(packed) == 1 and _TAG.match(key := next(iter(packed))):
+        return _untag(key, packed[key], depth)
+    return {
+        key if key[:1] != "$" else _unpack_key(key): item if type(item) in _AS_THEY_ARE else unpack(item, depth + 1)
+        for key, item in packed.items()
+    }
 
 
 def _unpack_key(key: str) -> str:

@@ -48,13 +48,20 @@ class ItemReader:
         self._binding = binding
 
     def get_table(
-        self, name: str, columns: Sequence[Any] | None = None, as_: Literal["pandas", "arrow", "polars"] = "pandas"
+        self,
+        name: str,
+        columns: Sequence[Any] | None = None,
+        as_: Literal["pandas", "arrow", "polars"] = "pandas",
+        *,
+        filters: Any = None,
     ) -> Any:
         """The table as a pandas DataFrame, a pyarrow Table or a polars DataFrame.
 
-        With `columns`, a list of labels, only these are read; parts are not checked against the digest.
+        With `columns`, a list of labels, only these are read; with `filters`, as pandas.read_parquet and
+        pyarrow.parquet.read_table take them, only the rows that match, which keep their labels in the index.
+        Parts are not checked against the digest.
         """
-        return self._get(name, "table", columns=columns, as_=as_)
+        return self._get(name, "table", columns=columns, filters=filters, as_=as_)
 
     def get_model(self, name: str) -> Any:
         """The model.  This runs code from the folio; a handle with ``trust=False`` raises UntrustedError."""

@@ -33,7 +33,7 @@ def list_infos(state: State) -> list[dict[str, Any]]:
     # Many snapshots share few environments.
     environment = functools.lru_cache(maxsize=None)(state.environment)
     versions = _versions(state)
-    refs = sorted((ref for _, ref in state.snapshots.items()), key=lambda ref: ref.number)
+    refs = sorted((ref for _, ref in state.snapshots.kept_items()), key=lambda ref: ref.number)
     return [_info(state, ref, environment, versions) for ref in refs]
 
 
@@ -51,12 +51,19 @@ def _info(
         "timestamp": snapshot.timestamp,
         "item_versions": dict(ref.item_versions) if ref.item_versions is not None else dict(versions.of(snapshot.tree)),
         "metadata_snapshot": unpack_metadata(snapshot.metadata),
-        "git": snapshot.git,
+        "git": _own(snapshot.git),
         "environment": environment(snapshot.environment),
-        "execution": snapshot.execution,
+        "execution": _own(snapshot.execution),
         "digest": ref.digest,
         "number": ref.number,
     }
+
+
+def _own(value: Any) -> Any:
+    """A copy of what JSON holds, which whoever gets it may change."""
+    if type(value) is dict:
+        return {key: _own(part) for key, part in value.items()}
+    return [_own(part) for part in value] if type(value) is list else value
 
 
 class _Versioned(msgspec.Struct, gc=False):

@@ -6,6 +6,7 @@ is carried along wherever it is written again, so an older datafolio loses nothi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, TypeVar
 
@@ -70,7 +71,7 @@ class Ref(msgspec.Struct, frozen=True, array_like=True):
     digest: Annotated[Digest, msgspec.Meta(min_length=64, max_length=64)]
 
 
-class Node(msgspec.Struct, frozen=True, tag_field="kind", tag="node", omit_defaults=True):
+class Node(msgspec.Struct, frozen=True, tag_field="kind", tag="node", omit_defaults=True, dict=True):
     """A node of a persistent map: entries at level 0, refs to nodes of the level below otherwise."""
 
     level: Count = 0
@@ -80,6 +81,11 @@ class Node(msgspec.Struct, frozen=True, tag_field="kind", tag="node", omit_defau
     refs: tuple[Ref, ...] = ()
     #: Makes the nodes of one edit unlike any others; see `datafolio.store.gc`.
     salt: str = ""
+
+    @functools.cached_property
+    def kept(self) -> dict[type, list[tuple[str, Any]]]:
+        """The entries as values of some type, kept by those who list the same map again and again."""
+        return {}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

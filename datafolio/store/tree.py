@@ -84,6 +84,15 @@ class Tree(Generic[V]):
         found = [item for ref, leaf in self._leaves() for item in self.values_of(leaf, ref)]
         return sorted(found, key=itemgetter(0))
 
+    def kept_items(self) -> list[tuple[str, V]]:
+        """`items` in no order, with values that are kept for the next time, and so not to be changed."""
+        found: list[tuple[str, V]] = []
+        for ref, leaf in self._leaves():
+            if self._kind not in leaf.kept:
+                leaf.kept[self._kind] = list(self.values_of(leaf, ref))
+            found += leaf.kept[self._kind]
+        return found
+
     def read_as(self, kind: type[W]) -> Tree[W]:
         """The same map, with values of another type: for those who list it all and need few of their fields."""
         return Tree(kind, self._load_stored, self._root, self._known)

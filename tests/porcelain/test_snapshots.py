@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import os
 import re
@@ -255,3 +256,17 @@ def test_what_a_listing_gives_of_the_environment_is_the_callers_own(folio):
         for info in (first, second):
             assert info["environment"]["python"] != "changed"
             assert info["execution"]["entry_point"] != "changed"
+
+
+def test_what_a_listing_gave_can_be_changed_and_the_next_one_is_right(folio):
+    folio.metadata.update(nested={"list": [1]})
+    for number in range(70):  # more than one node holds
+        folio.create_snapshot(f"s{number}", tags=["t"], capture_environment=False)
+    before = copy.deepcopy(folio.list_snapshots())
+    for info in folio.list_snapshots():
+        info["metadata_snapshot"]["nested"]["list"].append(2)
+        for value in info.values():
+            if isinstance(value, (dict, list)):
+                value.clear()
+        info.clear()
+    assert folio.list_snapshots() == before
