@@ -81,6 +81,7 @@ class Log:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._oldest: Logged | None = None
 
     def sequence(self) -> list[int]:
         """The numbers of the records that are there, in order."""
@@ -153,7 +154,10 @@ class Log:
 
     def oldest(self) -> Logged:
         """The record with the lowest number, in a log that has any."""
-        oldest = self._read_end(0)
+        oldest = self._oldest
+        # It is the oldest for as long as it is there.
+        if oldest is None or self._backend.stamp(record_key(oldest.record.seq)) != oldest.stamp:
+            oldest = self._oldest = self._read_end(0)
         assert oldest is not None
         return oldest
 
