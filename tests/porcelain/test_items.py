@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -53,9 +54,26 @@ def test_the_tables_of_other_libraries_are_tables(folio, make):
         assert folio.get_table(name)["n"].tolist() == [1, 2]
 
 
+def test_the_rows_that_match_filters_are_read_alone_through_every_handle(folio):
+    folio.add_table("t", FRAME)
+    folio.create_snapshot("s", **OFF)
+    for handle in (folio, folio.get_snapshot("s"), folio.snapshots["s"]):
+        pd.testing.assert_frame_equal(handle.get_table("t", filters=[("n", ">", 1)]), FRAME[FRAME["n"] > 1])
+        got = handle.get_table("t", columns=["x"], filters=[("n", "in", [1, 3])])
+        pd.testing.assert_frame_equal(got, FRAME.loc[FRAME["n"].isin([1, 3]), ["x"]])
+        assert handle.get_table("t", filters=pc.field("n") == 2, as_="polars")["n"].to_list() == [2]
+
+
+def test_what_is_no_table_is_not_filtered(folio):
+    folio.add_json("j", [1, 2])
+    with pytest.raises(ItemTypeError, match="'j' is a json, not a table; use get_json"):
+        folio.get_table("j", filters=[("n", ">", 1)])
+
+
 def test_a_table_that_does_not_exist_is_not_read_in_part_either(folio):
-    with pytest.raises(ItemNotFoundError):
-        folio.get_table("t", columns=["n"])
+    for part in ({"columns": ["n"]}, {"filters": [("n", ">", 1)]}):
+        with pytest.raises(ItemNotFoundError):
+            folio.get_table("t", **part)
 
 
 def test_a_model_predicts_as_before(folio):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
 
 from datafolio.errors import UnsupportedValueError, UsageError
 from datafolio.items.base import Encoded, ItemType, Payload, Sink
-from datafolio.items.table.parquet import opened, read_fields, read_whole, understood, write_pieces
+from datafolio.items.table.parquet import Rows, opened, read_fields, read_rows, read_whole, understood, write_pieces
 from datafolio.items.table.schema import KEY, PandasInfo, TableInfo, load_info
 
 __all__ = ["TableType"]
@@ -46,20 +47,22 @@ class TableType(ItemType):
         facts: Mapping[str, Any],  # noqa: ARG002 - the contract's
         *,
         columns: Sequence[Any] | None = None,
+        filters: Any = None,
         as_: str = "pandas",
         **options: Any,  # noqa: ARG002 - the contract's
     ) -> Any:
         """The table as a frame of the library `as_`: "pandas", "arrow" or "polars".
 
-        With `columns`, a list of labels, only these are read (and pandas's index), and not checked against the digest.
+        With `columns`, a list of labels, only these are read (and pandas's index), and with `filters`, as
+        pyarrow.parquet.read_table takes them, only the rows that match: row groups which can't hold one, by their
+        statistics, are not read.  Such parts are not checked against the digest.
         """
         if as_ not in _KINDS:
             raise UsageError(f"as_={as_!r} is none of {', '.join(map(repr, _KINDS))}")
         if isinstance(columns, str):
             raise UsageError(f"columns={columns!r} is a text; give a list of labels: columns=[{columns!r}]")
-        table, info, chosen = _read(payload, columns)
-        with understood():
-            return _DECODERS[as_](table, info, chosen)
+        with _read(payload, columns, filters) as part, understood():
+            return _DECODERS[as_](part)
 
 
 def _encode_pandas(frame: Any, sink: Sink) -> Encoded:
@@ -97,19 +100,64 @@ def _encoded(shape: tuple[int, int], names: list[str], dtypes: list[str], source
     return Encoded(".parquet", facts)
 
 
-def _read(payload: Payload, columns: Sequence[Any] | None) -> tuple[Any, TableInfo | None, list[int] | None]:
-    """The Arrow table, its description, and the positions in the description of the columns asked for."""
+class _Part(NamedTuple):
+    """What was read: the Arrow table, its description, and where its columns (by that) and rows stand in the whole."""
+
+    table: Any
+    info: TableInfo | None
+    chosen: list[int] | None = None
+    rows: Rows | None = None
+
+
+@contextmanager
+def _read(payload: Payload, columns: Sequence[Any] | None, filters: Any) -> Iterator[_Part]:
+    """What is asked for of `payload`.
+
+    Leaving the block raises if it was read whole and the payload is not what its digest says.
+    """
+    if columns is None and filters is None:
+        with read_whole(payload) as table:
+            yield _Part(table, _info(table.schema))
+        return
+    with opened(payload) as file:
+        info = _info(file.schema_arrow)
+        chosen, fields = _chosen(info, columns, file.schema_arrow.names)
+        table, rows = (read_fields(file, fields), None) if filters is None else _filtered(file, info, fields, filters)
+    yield _Part(table, info, chosen, rows)
+
+
+def _chosen(
+    info: TableInfo | None, columns: Sequence[Any] | None, names: list[str]
+) -> tuple[list[int] | None, list[str]]:
+    """The positions in the description of the columns asked for, None where that does not matter; and the fields."""
     from datafolio.items.table.frame import chosen_columns, needed_fields
 
     if columns is None:
-        table = read_whole(payload)
-        return table, _info(table.schema), None
-    with opened(payload) as file:
-        info = _info(file.schema_arrow)
-        if not isinstance(info, PandasInfo):
-            return read_fields(file, _known_fields(columns, file.schema_arrow.names)), info, None
-        chosen = chosen_columns(info, columns)
-        return read_fields(file, needed_fields(info, chosen)), info, chosen
+        return None, names
+    if not isinstance(info, PandasInfo):
+        return None, _known_fields(columns, names)
+    chosen = chosen_columns(info, columns)
+    return chosen, needed_fields(info, chosen)
+
+
+def _filtered(file: Any, info: TableInfo | None, fields: list[str], filters: Any) -> tuple[Any, Rows]:
+    from datafolio.items.table import filters as given
+    from datafolio.items.table.pruning import possible_groups
+    from datafolio.items.table.stream import to_arrow
+
+    schema, names = file.schema_arrow, file.schema_arrow.names
+    kept = to_arrow(schema.empty_table(), info).schema
+    wanted = given.condition(filters, given.fields_by_label(info, names), kept)
+    given.require_condition(wanted, kept)
+    first = given.fields_of(wanted, names, kept)
+    given.require_comparable(info, first)
+
+    def match(table: Any) -> Any:
+        return given.matches(wanted, to_arrow(table, info))
+
+    groups = possible_groups(file.metadata, schema, wanted, first)
+    # A constant is asked of some field's rows too, as a table without fields has none.
+    return read_rows(file, fields, groups, first or names[:1], match)
 
 
 def _known_fields(columns: Sequence[Any], names: list[str]) -> list[str]:
@@ -127,24 +175,27 @@ def _info(schema: Any) -> TableInfo | None:
     return None if text is None else load_info(text)
 
 
-def _as_pandas(table: Any, info: TableInfo | None, chosen: list[int] | None) -> Any:
+def _as_pandas(part: _Part) -> Any:
     from datafolio.items.table.frame import arrow_to_frame
+    from datafolio.items.table.index import index_of_rows
 
-    if isinstance(info, PandasInfo):
-        return arrow_to_frame(table, info, chosen)
-    return _as_arrow(table, info, chosen).to_pandas()
+    if isinstance(part.info, PandasInfo):
+        return arrow_to_frame(part.table, part.info, part.chosen, part.rows)
+    table = _as_arrow(part)
+    frame = table.to_pandas()
+    return frame if part.rows is None else frame.set_axis(index_of_rows(frame.index, table.schema, part.rows))
 
 
-def _as_arrow(table: Any, info: TableInfo | None, _: list[int] | None) -> Any:
+def _as_arrow(part: _Part) -> Any:
     from datafolio.items.table.stream import to_arrow
 
-    return to_arrow(table, info)
+    return to_arrow(part.table, part.info)
 
 
-def _as_polars(table: Any, info: TableInfo | None, _: list[int] | None) -> Any:
+def _as_polars(part: _Part) -> Any:
     from datafolio.items.table.stream import to_polars
 
-    return to_polars(table, info)
+    return to_polars(part.table, part.info)
 
 
 _DECODERS = {"pandas": _as_pandas, "arrow": _as_arrow, "polars": _as_polars}

@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -39,7 +39,10 @@ from datafolio.items.table.schema import (
     dump_info,
 )
 
-__all__ = ["arrow_to_frame", "chosen_columns", "frame_to_arrow", "needed_fields", "unknown_column"]
+if TYPE_CHECKING:
+    from datafolio.items.table.parquet import Rows
+
+__all__ = ["arrow_to_frame", "chosen_columns", "frame_to_arrow", "label_key", "needed_fields", "unknown_column"]
 
 # As pyarrow itself decides whether threads are worth their start.
 _ROWS_PER_COLUMN = 100
@@ -138,17 +141,17 @@ def chosen_columns(info: PandasInfo, columns: Sequence[Any]) -> list[int]:
     labels = labels_from_info(info.labels, [column.field for column in info.columns]).tolist()
     positions: dict[Any, list[int]] = {}
     for position, label in enumerate(labels):
-        positions.setdefault(_key(label), []).append(position)
+        positions.setdefault(label_key(label), []).append(position)
     chosen = []
     for label in columns:
-        if not isinstance(label, Hashable) or _key(label) not in positions:
+        if not isinstance(label, Hashable) or label_key(label) not in positions:
             raise unknown_column(label, labels)
-        chosen += positions[_key(label)]
+        chosen += positions[label_key(label)]
     return chosen
 
 
-def _key(label: Any) -> Any:
-    """NaN, which is unlike itself, can be a label too."""
+def label_key(label: Any) -> Any:
+    """What equal labels have in common: NaN, which is unlike itself, can be a label too."""
     return ("nan",) if isinstance(label, float) and label != label else label  # noqa: PLR0124 - only NaN
 
 
@@ -167,12 +170,12 @@ def needed_fields(info: PandasInfo, chosen: list[int]) -> list[str]:
     return [info.columns[position].field for position in chosen] + [level.field for level in levels]
 
 
-def arrow_to_frame(table: Any, info: PandasInfo, chosen: list[int] | None) -> Any:
-    """The frame that `frame_to_arrow` was given, or its columns at `chosen`."""
+def arrow_to_frame(table: Any, info: PandasInfo, chosen: list[int] | None, rows: Rows | None = None) -> Any:
+    """The frame that `frame_to_arrow` was given, or its columns at `chosen` and its `rows`."""
     positions = range(len(info.columns)) if chosen is None else chosen
     columns = [info.columns[position] for position in positions]
     column = functools.partial(_column, table)
-    index = index_from_arrow(info.index, column)
+    index = index_from_arrow(info.index, column, rows)
     frame = _make_frame([(column(each.field), each.restore) for each in columns])
     if not columns:
         frame = frame.reindex(range(len(index)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datafolio.errors import FormatError, UnsupportedValueError
 from datafolio.items.table.cells import pack_cell, unpack_cell
@@ -11,7 +11,18 @@ from datafolio.items.table.columns import column_to_arrow, pack_freq, pack_label
 from datafolio.items.table.restore import column_from_arrow, index_of, unpack_labels
 from datafolio.items.table.schema import FlatLabels, Labels, Level, MultiLabels, RangeLabels, RowIndex
 
-__all__ = ["field_names", "index_from_arrow", "index_to_arrow", "labels_from_info", "labels_to_info", "levels_of"]
+if TYPE_CHECKING:
+    from datafolio.items.table.parquet import Rows
+
+__all__ = [
+    "_part_of_range",
+    "field_names",
+    "index_from_arrow",
+    "index_to_arrow",
+    "labels_from_info",
+    "labels_to_info",
+    "levels_of",
+]
 
 
 def field_names(labels: Iterable[Any], taken: Iterable[str] = ()) -> list[str]:
@@ -123,12 +134,12 @@ def index_to_arrow(index: Any, taken: list[str]) -> tuple[list[Any], RangeLabels
     return arrays, RowIndex(described, multi)
 
 
-def index_from_arrow(info: RangeLabels | RowIndex, column: Callable[[str], Any]) -> Any:
-    """The Index that `index_to_arrow` was given; `column` gives a field's ChunkedArray."""
+def index_from_arrow(info: RangeLabels | RowIndex, column: Callable[[str], Any], rows: Rows | None) -> Any:
+    """The Index that `index_to_arrow` was given, or its part for `rows`; `column` gives a field's ChunkedArray."""
     if isinstance(info, RangeLabels):
-        return _make_range(info)
+        return _part_of_range(_make_range(info), rows)
     levels = [
-        index_of(column_from_arrow(column(level.field), level.restore), unpack_cell(level.name), level.freq)
+        index_of(column_from_arrow(column(level.field), level.restore), unpack_cell(level.name), _freq(level, rows))
         for level in info.levels
     ]
     if info.multi:
@@ -136,3 +147,35 @@ def index_from_arrow(info: RangeLabels | RowIndex, column: Callable[[str], Any])
     if len(levels) != 1:
         raise FormatError(f"the table's description has {len(levels)} levels for a plain index")
     return levels[0]
+
+
+def _part_of_range(index: Any, rows: Rows | None) -> Any:
+    """What pandas leaves of a RangeIndex for `rows`."""
+    return index if rows is None or len(rows.positions) == rows.total else index.take(rows.positions)
+
+
+def _freq(level: Level, rows: Rows | None) -> Any:
+    """The freq that pandas leaves to the rows: of those at equal distances a multiple, of others none."""
+    import numpy as np
+    import pandas as pd
+
+    if level.freq is None or rows is None or len(rows.positions) <= 1:
+        return level.freq
+    steps = np.diff(rows.positions)
+    if (steps != steps[0]).any():
+        return None
+    return pd.tseries.frequencies.to_offset(level.freq) * int(steps[0])
+
+
+def index_of_rows(index: Any, schema: Any, rows: Rows) -> Any:
+    """The Index of `rows` in a frame that pyarrow made of them alone: `index`, or one of their numbers in the whole."""
+    import pandas as pd
+
+    if not isinstance(index, pd.RangeIndex):
+        return index
+    whole = pd.RangeIndex(rows.total)
+    for described in (schema.pandas_metadata or {}).get("index_columns", []):
+        if isinstance(described, dict):
+            kept = pd.RangeIndex(described["start"], described["stop"], described["step"], name=described["name"])
+            whole = kept if len(kept) == rows.total else whole
+    return _part_of_range(whole, rows)

@@ -186,7 +186,7 @@ def _positions(categories: Any, values: Any) -> Any:
     return categories.get_indexer(values)
 
 
-def index_of(values: Any, name: Any = None, freq: str | None = None) -> Any:
+def index_of(values: Any, name: Any = None, freq: Any = None) -> Any:
     """An Index of exactly `values`: nothing is inferred from objects."""
     import pandas as pd
 
