@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from datafolio.cli.render import Line, count, format_value, line
+from datafolio.porcelain.compare import Comparison
 
 __all__ = ["difference_lines", "is_empty"]
 
@@ -16,12 +16,12 @@ _KINDS = (
 )
 
 
-def is_empty(difference: Mapping[str, Any]) -> bool:
+def is_empty(difference: Comparison) -> bool:
     """Whether nothing differs."""
     return not (difference["metadata_changes"] or any(difference[key] for key, _, _ in _KINDS))
 
 
-def difference_lines(difference: Mapping[str, Any]) -> Iterator[Line]:
+def difference_lines(difference: Comparison) -> Iterator[Line]:
     """A line for each item and each key of the metadata that differs, and one for all that is the same."""
     for key, sign, style in _KINDS:
         for name in difference[key]:
@@ -29,5 +29,5 @@ def difference_lines(difference: Mapping[str, Any]) -> Iterator[Line]:
     for key, (old, new) in difference["metadata_changes"].items():
         values = f"{format_value(old)} -> {format_value(new)}"
         yield line(("~ ", "yellow"), (f"metadata {key}", "yellow"), (f": {values}", ""))
-    same = count(len(difference["shared_items"]), "item")
+    same = count(difference.shared_count, "item")
     yield line((f"no differences in {same}" if is_empty(difference) else f"{same} unchanged", "dim"))

@@ -29,16 +29,16 @@ _NONE, _ONE, _TWO, _ONE_AT_MOST = range(1), range(1, 2), range(2, 3), range(2)
 _DIFF = _Command("snapshot", "diff", _ONE_AT_MOST)
 _STATUS = _Command("folio", "status", _NONE)
 _COMMANDS = {
-    "describe": _Command("folio", "describe", _NONE),
-    "diff": _DIFF,
-    "log": _Command("history", "log", _ONE_AT_MOST),
-    "status": _STATUS,
-    "snapshot compare": _Command("snapshot", "compare", _TWO),
-    "snapshot diff": _DIFF,
-    "snapshot list": _Command("snapshot", "list_", _NONE),
-    "snapshot reproduce": _Command("snapshot", "reproduce", _ONE),
-    "snapshot show": _Command("snapshot", "show_", _ONE),
-    "snapshot status": _STATUS,
+    ("describe",): _Command("folio", "describe", _NONE),
+    ("diff",): _DIFF,
+    ("log",): _Command("history", "log", _ONE_AT_MOST),
+    ("status",): _STATUS,
+    ("snapshot", "compare"): _Command("snapshot", "compare", _TWO),
+    ("snapshot", "diff"): _DIFF,
+    ("snapshot", "list"): _Command("snapshot", "list_", _NONE),
+    ("snapshot", "reproduce"): _Command("snapshot", "reproduce", _ONE),
+    ("snapshot", "show"): _Command("snapshot", "show_", _ONE),
+    ("snapshot", "status"): _STATUS,
 }
 
 
@@ -47,8 +47,8 @@ def find(words: Sequence[str], environment: Mapping[str, str]) -> Callable[[], N
     if "_DATAFOLIO_COMPLETE" in environment:
         return None  # the shell asks how a line could go on
     folio, words = _folio(words)
-    name = " ".join(words[: 2 if words[:1] == ["snapshot"] else 1])
-    arguments = words[len(name.split()) :]
+    length = 2 if words[:1] == ["snapshot"] else 1
+    name, arguments = tuple(words[:length]), words[length:]
     as_json = "--json" in arguments
     names = [word for word in arguments if word != "--json"]
     command = _COMMANDS.get(name)

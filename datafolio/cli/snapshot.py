@@ -19,6 +19,7 @@ from datafolio.cli.session import reading, writing
 from datafolio.cli.showing import git_words, show_snapshot
 from datafolio.cli.terminal import confirm, note
 from datafolio.errors import SnapshotNotFoundError
+from datafolio.porcelain.compare import Comparison
 from datafolio.porcelain.folio import DataFolio
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def newest_snapshot(folio: DataFolio) -> str:
     return names[-1]
 
 
-def _show_difference(old: str, new: str | None, difference: dict[str, Any], *, as_json: bool) -> None:
+def _show_difference(old: str, new: str | None, difference: Comparison, *, as_json: bool) -> None:
     if as_json:
         emit(difference_document(old, new, difference))
     else:

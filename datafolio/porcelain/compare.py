@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from datafolio.canonical import pack
+from datafolio.errors import MissingObjectError, NotKeptError
 from datafolio.store.state import State, unpack_metadata
 
 __all__ = ["compare", "metadata_changes"]
@@ -26,27 +28,27 @@ class Comparison(dict[str, Any]):
     share all the others, and to list those takes as long as there are many.
     """
 
-    def __init__(self, differences: Mapping[str, Any], shared: Callable[[], list[str]] | None = None) -> None:
-        """`differences`, and if `shared` is given ``shared_items`` before the last of them."""
+    def __init__(self, differences: Mapping[str, Any], shared_count: int, shared: Callable[[], list[str]]) -> None:
+        """`differences`, and before the last of them the ``shared_items``, so many, that `shared` gives."""
         super().__init__(differences)
-        self._shared = shared
+        #: How many ``shared_items`` there are, without listing them.
+        self.shared_count = shared_count
+        self._shared: Callable[[], list[str]] | None = shared
+        self._lock = threading.RLock()
 
     def list_shared(self) -> None:
         """Make this a dict like any other."""
-        shared, self._shared = self._shared, None
-        if shared is not None:
-            try:
-                names = shared()
-            except BaseException:
-                self._shared = shared
-                raise
-            last = super().popitem()
-            super().update({"shared_items": names, last[0]: last[1]})
+        with self._lock:
+            if self._shared is not None:
+                names = self._shared()
+                last = super().popitem()
+                super().update({"shared_items": names, last[0]: last[1]})
+                self._shared = None
 
     def __missing__(self, key: str) -> Any:
-        if key != "shared_items":
-            raise KeyError(key)
         self.list_shared()
+        if key not in self:
+            raise KeyError(key)
         return super().__getitem__(key)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -99,10 +101,20 @@ def compare(old: State, new: State) -> Comparison:
         "metadata_changes": metadata_changes(old, new),
     }
     gone = frozenset((*removed, *modified))
-    comparison = Comparison(differences, lambda: [name for name in old.items.names() if name not in gone])
+    comparison = Comparison(differences, len(old.items) - len(gone), lambda: _names_without(old, gone))
     if len(old.items) <= _FEW:
         comparison.list_shared()
     return comparison
+
+
+def _names_without(state: State, gone: frozenset[str]) -> list[str]:
+    try:
+        return [name for name in state.items.names() if name not in gone]
+    except MissingObjectError as error:
+        raise NotKeptError(
+            f"what the two have in common can't be listed any more, if the older one was deleted and collected "
+            f"since they were compared: {error}"
+        ) from error
 
 
 def metadata_changes(old: State, new: State) -> dict[Any, tuple[Any, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from datafolio.errors import UsageError
 from datafolio.porcelain.accessors import DataAccessor
 from datafolio.porcelain.binding import Binding, check_auto_gc
-from datafolio.porcelain.compare import compare
+from datafolio.porcelain.compare import Comparison, compare
 from datafolio.porcelain.describe import Description, describe
 from datafolio.porcelain.metadata import Metadata
 from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create, shortest, working_directory
@@ -190,7 +190,7 @@ class DataFolio(ItemReader, ItemWriter):
         """The same dict for one snapshot.  Raises SnapshotNotFoundError."""
         return self._binding.folio_view(lambda state: snapshot_info(state, name))
 
-    def compare_snapshots(self, old: str, new: str) -> dict[str, Any]:
+    def compare_snapshots(self, old: str, new: str) -> Comparison:
         """What differs from snapshot `old` to snapshot `new`.
 
         A dict of sorted ``added_items, removed_items, modified_items, shared_items`` and of
@@ -200,7 +200,7 @@ class DataFolio(ItemReader, ItemWriter):
             lambda state: compare(changes.at_snapshot(state, old), changes.at_snapshot(state, new))
         )
 
-    def diff_from_snapshot(self, name: str | None = None) -> dict[str, Any]:
+    def diff_from_snapshot(self, name: str | None = None) -> Comparison:
         """What differs from the snapshot (by default the newest) to what this handle shows, as `compare_snapshots`."""
         base = self._newest_snapshot() if name is None else name
         shown = self._binding.view(lambda state: state)

@@ -69,3 +69,10 @@ def test_all_else_is_for_the_parser(line) -> None:
 
 def test_a_line_that_the_shell_wants_completed_is_for_the_parser() -> None:
     assert found(["snapshot", "list"], {"_DATAFOLIO_COMPLETE": "complete_bash"}) is None
+
+
+@pytest.mark.parametrize(
+    "words", [["snapshot list"], ["snapshot list", "--help"], ["snapshot show", "v1.0", "v2.0"]], ids=str
+)
+def test_a_word_with_a_blank_in_it_is_no_two_words(words) -> None:
+    assert found(words) is None

@@ -7,12 +7,14 @@ import json
 import operator
 import os
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
 import pytest
 
-from datafolio import DataFolio
+from datafolio import DataFolio, NotKeptError
 from datafolio.backend import MemoryBackend
 from datafolio.porcelain.compare import Comparison, compare
 from datafolio.porcelain.snapshots import list_infos
@@ -190,7 +192,7 @@ EXPECTED = {
 
 def a_comparison():
     """One whose shared items are not listed yet."""
-    return Comparison({key: value for key, value in EXPECTED.items() if key != "shared_items"}, lambda: ["same"])
+    return Comparison({key: value for key, value in EXPECTED.items() if key != "shared_items"}, 1, lambda: ["same"])
 
 
 @pytest.mark.parametrize(
@@ -223,6 +225,47 @@ def test_a_comparison_has_the_keys_of_its_kind_and_no_others():
     assert a_comparison().pop("shared_items") == ["same"]
     with pytest.raises(KeyError, match="other"):
         a_comparison()["other"]
+
+
+def test_shared_items_that_were_taken_out_do_not_come_back():
+    difference = a_comparison()
+    del difference["shared_items"]
+    with pytest.raises(KeyError, match="shared_items"):
+        difference["shared_items"]
+    assert difference.get("shared_items") is None
+
+
+def test_threads_that_ask_for_shared_items_at_once_all_get_them():
+    def slow():
+        time.sleep(0.05)
+        return ["same"]
+
+    difference = Comparison({"metadata_changes": {}}, 1, slow)
+    with ThreadPoolExecutor(4) as pool:
+        asks = 2 * [lambda: difference["shared_items"], lambda: difference.get("shared_items")]
+        found = [pool.submit(ask) for ask in asks]
+        assert [task.result() for task in found] == 4 * [["same"]]
+
+
+def test_what_can_not_be_listed_any_more_is_said(tmp_path):
+    folio = DataFolio(tmp_path / "folio")
+    with folio.batch():
+        for number in range(1100):
+            folio.add_json(f"i{number}", number)
+    for name in ("old", "new"):
+        folio.create_snapshot(name, **OFF)
+        folio.add_json("i7", name, overwrite=True)
+    difference = DataFolio(folio.path).compare_snapshots("old", "new")  # a handle that has read nothing yet
+    assert difference.shared_count == 1099
+    for name in ("old", "new"):
+        folio.delete_snapshot(name)
+    with folio.batch():
+        for number in range(1100):
+            folio.add_json(f"i{number}", -number, overwrite=True)
+    folio.cleanup_orphaned_versions()
+    with pytest.raises(NotKeptError, match="can't be listed any more"):
+        difference["shared_items"]
+    assert difference["modified_items"] == ["i7"]
 
 
 def stored_objects(folio: DataFolio) -> int:
