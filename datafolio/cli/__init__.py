@@ -18,7 +18,11 @@ _OBJECTS = 100_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line, by default the program's own, and return its exit code."""
+    kept = gc.get_threshold()
     gc.set_threshold(_OBJECTS)
-    from datafolio.cli import run
+    try:
+        from datafolio.cli import run
 
-    return run.main(arguments)
+        return run.main(arguments)
+    finally:
+        gc.set_threshold(*kept)
