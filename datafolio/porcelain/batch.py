@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from datafolio.backend import Key, Stage
 from datafolio.digest import Digest
-from datafolio.errors import UsageError
+from datafolio.errors import MissingObjectError, UsageError
 from datafolio.store.changes import Change
 from datafolio.store.objects import ObjectStore, Source, in_parallel
 from datafolio.store.repository import DELETING, Repository
 from datafolio.store.state import State
 
 __all__ = ["Batch"]
+
+T = TypeVar("T")
 
 # Small payloads are stored together, since that takes a fraction of the time; this much of them waits in memory.
 _MOST_WAITING = 64 << 20
@@ -60,26 +63,50 @@ class Batch:
         state = change(self.state)
         for digest, source in payloads.items():
             if isinstance(source, Stage):
-                self._publish({digest: source})
+                self._publish([(digest, source)])
                 source.seal()
                 self.payloads[digest] = source
             elif digest not in self.payloads:
-                self._waiting[digest] = self.payloads[digest] = source
-                self._waiting_size += len(source) + _OVERHEAD
-        if self._waiting_size > _MOST_WAITING:
-            self.store()
+                self._keep_waiting(digest, source)
         self._changes.append(change)
         self.operations.append(operation)
         self._lets_go.append(lets_go)
         self.state = state
 
-    def store(self, digest: Digest | None = None) -> None:
-        """Store what waits in memory, or only the payload with that digest, so that it can be read."""
-        chosen = list(self._waiting) if digest is None else [digest] if digest in self._waiting else []
-        in_parallel(self._stage, chosen)
-        self._publish({stored: self.payloads[stored] for stored in chosen})
-        for stored in chosen:
-            self._waiting_size -= len(self._waiting.pop(stored)) + _OVERHEAD
+    def view(self, read: Callable[[State], T]) -> T:
+        """What `read` makes of the state that the changes make.
+
+        If a payload that it needs was collected meanwhile, it reads again when all are stored again.
+        """
+        seen = None
+        while True:
+            try:
+                return read(self.state)
+            except MissingObjectError:
+                newest = self._repository.tip()
+                if newest is seen:
+                    raise
+                seen = newest
+                self.make_readable()
+
+    def make_readable(self, digest: Digest | None = None) -> None:
+        """Store all payloads, or only the one with that digest, where the folio as it is now has them."""
+        self._store(list(self.payloads) if digest is None else [digest] if digest in self.payloads else [])
+
+    def _keep_waiting(self, digest: Digest, data: bytes) -> None:
+        size = len(data) + _OVERHEAD
+        # First, since it may raise.
+        if self._waiting_size + size > _MOST_WAITING:
+            self._store(list(self._waiting))
+        self._waiting[digest] = self.payloads[digest] = data
+        self._waiting_size += size
+
+    def _store(self, chosen: list[Digest]) -> None:
+        waiting = [digest for digest in chosen if digest in self._waiting]
+        in_parallel(self._stage, waiting)
+        self._publish((digest, self.payloads[digest]) for digest in chosen)
+        for digest in waiting:
+            self._waiting_size -= len(self._waiting.pop(digest)) + _OVERHEAD
 
     def _stage(self, digest: Digest) -> None:
         stage = self.stages.enter_context(self._repository.backend.stage())
@@ -87,9 +114,10 @@ class Batch:
         stage.seal()
         self.payloads[digest] = stage
 
-    def _publish(self, payloads: Mapping[Digest, Source]) -> None:
-        """Store payloads where they belong as the folio was when the batch began."""
-        ObjectStore(self._repository.backend, self._base.key_of).put_all(payloads, self.stored)
+    def _publish(self, payloads: Iterable[tuple[Digest, Source]]) -> None:
+        """Store payloads where they belong by now: a collection may have taken them from where they were."""
+        key_of = self._repository.tip().state.key_of
+        ObjectStore(self._repository.backend, key_of).put_all(dict(payloads), self.stored)
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -108,7 +108,7 @@ class Binding:
     def folio_view(self, read: Callable[[State], T]) -> T:
         """What `read` makes of the folio's newest state, whatever snapshot the handle shows."""
         batch = self._batch
-        return self.repository.view(read) if batch is None else read(batch.state)
+        return self.repository.view(read) if batch is None else batch.view(read)
 
     def _shown(self, state: State) -> State:
         if self._pinned is None:
@@ -133,13 +133,13 @@ class Binding:
     def payload(self, entry: Entry, *, item: str, filename: str) -> StoredPayload:
         """The payload of an item, to read, even if it was added by a batch that is under way."""
         if self._batch is not None:
-            self._batch.store(entry.digest)
+            self._batch.make_readable(entry.digest)
         return self.repository.payload(entry, item=item, filename=filename)
 
     def repository_to_read(self) -> Repository:
         """The folio's repository, with every payload that a batch under way has added so far."""
         if self._batch is not None:
-            self._batch.store()
+            self._batch.make_readable()
         return self.repository
 
     @contextlib.contextmanager
@@ -151,8 +151,9 @@ class Binding:
         self.require_writable()
         batch = self._batch
         with self._telling_how_to_make_room(), contextlib.ExitStack() as stages:
-            yield stages.enter_context(self.repository.incoming(recall=recall and batch is None))
-            if batch is not None:
+            payload = stages.enter_context(self.repository.incoming(recall=recall and batch is None))
+            yield payload
+            if batch is not None and payload.is_staged:
                 batch.stages.push(stages.pop_all())
 
     def commit(
@@ -262,12 +263,13 @@ def _import_what_writes() -> None:
     That may come in a thread, and in a process that is forked meanwhile the import would never end.
     """
     import concurrent.futures.thread
+    import ctypes
 
     import datafolio.items
     import datafolio.store.gc
     import datafolio.store.pump
 
-    del concurrent, datafolio
+    del concurrent, ctypes, datafolio
 
 
 class _Work:

@@ -12,12 +12,14 @@ import contextlib
 import mmap
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from datafolio.backend import Backend, Key, Stage
 from datafolio.digest import Digest, digest_of, digest_of_file, is_digest
 from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError, MissingObjectError, StorageError
+from datafolio.store.familiar import doubt, vouch_for
 
 __all__ = [
     "CONDEMNED",
@@ -44,6 +46,7 @@ T = TypeVar("T")
 TO_FSCK = "; `datafolio fsck` tells what is affected"
 
 _THREADS = 8
+_LOOK_EVERY = 0.01
 
 
 class StoredKey(NamedTuple):
@@ -109,9 +112,9 @@ class ObjectStore:
     def require_digest(self, digest: Digest, found: Digest, size: int) -> None:
         """Raise CorruptObjectError if the object's `size` bytes were found to hash to anything else."""
         if found != digest:
-            raise CorruptObjectError(
-                f"{self.key(digest)}: expected the digest {digest}, found {found} in {size} bytes{TO_FSCK}"
-            )
+            key = self.key(digest)
+            doubt(self._backend, key)
+            raise CorruptObjectError(f"{key}: expected the digest {digest}, found {found} in {size} bytes{TO_FSCK}")
 
     def open(self, digest: Digest, size: int | None = None) -> BinaryIO:
         """The object as a file to read and seek in.  What is read is not checked.
@@ -135,9 +138,12 @@ class ObjectStore:
     def is_sound(self, key: Key, digest: Digest, threads: int | None = None) -> bool:
         """Whether what is stored at `key` hashes to `digest`; with one of `threads`, for those who ask of several."""
         try:
-            return self._digest_at(key, threads)[0] == digest
+            is_sound = self._digest_at(key, threads)[0] == digest
         except KeyMissingError:
             return False
+        if not is_sound:
+            doubt(self._backend, key)
+        return is_sound
 
     def put_all(self, objects: Mapping[Digest, Source], stored: set[Key]) -> None:
         """Store every object durably, several at a time, but for those whose key is in `stored`.
@@ -148,6 +154,9 @@ class ObjectStore:
         missing = [(key, digest, objects[digest]) for digest in objects if (key := self.key(digest)) not in stored]
         in_parallel(lambda item: self._put(*item), missing)
         stored.update(key for key, _, _ in missing)
+        for key, _, source in missing:
+            if isinstance(source, Stage):  # the small ones are never taken as stored without their bytes
+                vouch_for(self._backend, key)
 
     def _put(self, key: Key, digest: Digest, source: Source) -> None:
         """Store one object.  One that is there already is relied on only if its bytes are right."""
@@ -213,10 +222,11 @@ def _mapped(file: BinaryIO) -> memoryview:
 def in_parallel(work: Callable[[T], object], items: Iterable[T]) -> None:
     """Call `work` with every item, in this thread and a few others; raise the first error when all have ended.
 
-    After an error no more items are begun.
+    After an error no more items are begun.  An interrupt waits for those that were, too, and is raised before errors.
     """
     waiting = collections.deque(items)
     errors: list[BaseException] = []
+    at_work: set[int] = set()
 
     def run() -> None:
         with contextlib.suppress(IndexError):
@@ -227,16 +237,35 @@ def in_parallel(work: Callable[[T], object], items: Iterable[T]) -> None:
                 except BaseException as error:  # noqa: BLE001 - raised again where the caller sees it
                     errors.append(error)
 
+    def help_out() -> None:
+        at_work.add(threading.get_ident())
+        try:
+            run()
+        finally:
+            at_work.discard(threading.get_ident())
+
     # A pool would take longer to begin than two small files to write.
-    helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(_THREADS, len(waiting)) - 1)]
+    helpers = [threading.Thread(target=help_out, daemon=True) for _ in range(min(_THREADS, len(waiting)) - 1)]
     try:
         for helper in helpers:
             helper.start()
         run()
     finally:
-        waiting.clear()
-        for helper in helpers:
-            if helper.ident is not None:
-                helper.join()
+        waiting.clear()  # so a helper that is not at work yet will find nothing to do
+        _wait_for(helpers, at_work)
     if errors:
-        raise errors[0]
+        raise next((error for error in errors if not isinstance(error, Exception)), errors[0])
+
+
+def _wait_for(helpers: list[threading.Thread], at_work: set[int]) -> None:
+    """Return when all have ended; an interrupt is raised, but only then, however many there are."""
+    try:
+        for helper in helpers:
+            if helper.is_alive():
+                helper.join()
+        # Before Python 3.13, a thread is said to have ended once the waiting for it was interrupted.
+        while at_work:
+            time.sleep(_LOOK_EVERY)
+    except BaseException:
+        _wait_for(helpers, at_work)
+        raise

@@ -37,6 +37,8 @@ _LEAST_SECONDS = 0.001
 _SMALL_VIEWS = 10_000
 # At the end of a program, views that take no longer than this are written in any case.
 _ALWAYS_SECONDS = 0.05
+# A time counts as at most so many times the usual one: it may be a stall's, or a program's that was stopped.
+_MOST_SLOWER = 10
 
 
 class _Pace:
@@ -58,7 +60,8 @@ def write_views(repository: Repository, *, last_chance: bool = False) -> None:
     make_views(repository)
     taken = (time.perf_counter() - start) / max(_SMALL_VIEWS, _view_size(repository.backend))
     # One time may be out of the ordinary.
-    _Pace.seconds_a_byte = (_Pace.seconds_a_byte + taken) / 2
+    usual = _Pace.seconds_a_byte
+    _Pace.seconds_a_byte = (usual + min(taken, _MOST_SLOWER * usual)) / 2
 
 
 def make_views(repository: Repository) -> None:

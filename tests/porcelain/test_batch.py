@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+import tracemalloc
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,9 +17,18 @@ from datafolio import (
     ItemExistsError,
     ItemNotFoundError,
     ReadOnlyError,
+    StorageError,
     UnsupportedValueError,
     UsageError,
 )
+from datafolio.backend import LocalBackend
+from datafolio.digest import digest_of
+from datafolio.porcelain import batch
+from datafolio.porcelain.binding import Binding
+from datafolio.store.changes import put_item
+from datafolio.store.gc import collect
+from datafolio.store.repository import Repository
+from tests.store.plumbing import WatchedBackend, delete, new_item, put
 
 OFF = {"capture_git": False, "capture_environment": False, "capture_execution": False}
 
@@ -249,6 +261,94 @@ def test_a_collection_by_another_in_the_middle_takes_nothing_from_the_batch(foli
         folio.add_json("b", 2)
     assert (folio.get_json("a"), folio.get_json("b"), len(folio.get_table("t"))) == (1, 2, 1)
     assert folio.validate()
+
+
+@pytest.mark.parametrize("is_shared", [True, False], ids=["same handle", "another handle"])
+@pytest.mark.parametrize("value", [[1], ["x" * 1_500_000]], ids=["small", "large"])
+def test_what_a_batch_added_is_read_back_in_it_after_a_collection(folio, is_shared, value):
+    collector = folio if is_shared else DataFolio(folio.path)
+
+    def make_garbage_and_collect() -> None:
+        collector.add_json("old", value)  # the same content, so a collection gives it another place
+        collector.delete("old")
+        assert collector.cleanup_orphaned_versions()
+
+    def elsewhere() -> None:
+        thread = threading.Thread(target=make_garbage_and_collect)
+        thread.start()
+        thread.join()
+
+    with folio.batch():
+        folio.add_json("new", value)
+        for _ in range(2):
+            elsewhere()
+            assert folio.get_json("new") == value
+        elsewhere()
+    assert folio.get_json("new") == value
+    assert folio.validate()
+
+
+def add_bytes(binding: Binding, name: str, data: bytes) -> None:
+    with binding.incoming(recall=False) as payload:
+        payload.write(data)
+        digest, source = payload.finish()
+        new = new_item(data)
+        binding.commit(f"add {name!r}", lambda state: put_item(state, name, new, overwrite=False), {digest: source})
+
+
+def read_bytes(binding: Binding, name: str) -> bytes:
+    return binding.view(lambda state: bytes(binding.payload(state.items.get(name), item=name, filename=name).read()))
+
+
+def watched(folder: Path) -> tuple[WatchedBackend, Binding]:
+    watch = WatchedBackend(LocalBackend(folder))
+    return watch, Binding(Repository.create(watch), read_only=False, trust=False)
+
+
+def test_a_collection_between_the_storing_of_a_payload_and_its_reading_does_not_show(tmp_path):
+    watch, binding = watched(tmp_path / "folio")
+    other = Repository.open(LocalBackend(tmp_path / "folio"))
+
+    def collect_first(_key: str) -> None:
+        put(other, "old", b"content")
+        delete(other, "old")
+        assert collect(other).objects
+
+    with binding.batch():
+        add_bytes(binding, "new", b"content")
+        watch.before("open", collect_first)
+        assert read_bytes(binding, "new") == b"content"
+    assert read_bytes(binding, "new") == b"content"
+
+
+def test_what_can_not_be_stored_inside_a_batch_leaves_it_as_it_was(tmp_path, monkeypatch):
+    def fail(_key: str) -> None:
+        raise StorageError("on purpose")
+
+    monkeypatch.setattr(batch, "_MOST_WAITING", 4000)  # no more than three of those below
+    watch, binding = watched(tmp_path / "folio")
+    with binding.batch():
+        for name in ("a", "b", "c"):
+            add_bytes(binding, name, name.encode())
+        watch.before("publish", fail)
+        with pytest.raises(StorageError, match="on purpose"):
+            add_bytes(binding, "d", b"d")
+        add_bytes(binding, "e", b"e")
+    assert binding.view(lambda state: state.items.names()) == ["a", "b", "c", "e"]
+    assert [read_bytes(binding, name) for name in ("a", "b", "c", "e")] == [b"a", b"b", b"c", b"e"]
+    assert binding.repository.objects.size(digest_of(b"d")) is None
+
+
+def test_what_a_batch_holds_in_memory_is_bounded(folio):
+    tracemalloc.start()
+    try:
+        with folio.batch():
+            for number in range(100):
+                folio.add_numpy(f"a{number}", np.full(1_000_000, number, dtype=np.uint8))
+                assert tracemalloc.get_traced_memory()[0] < 75 << 20
+    finally:
+        tracemalloc.stop()
+    assert folio.get_numpy("a99")[0] == 99
 
 
 def test_a_collection_is_no_part_of_a_batch(folio):

@@ -13,6 +13,10 @@ import pandas as pd
 import pytest
 
 from datafolio import DataFolio
+from datafolio.backend import LocalBackend
+from datafolio.store.repository import Repository
+from datafolio.store.views import write_views
+from tests.store.plumbing import put_many
 
 OFF = {"capture_git": False, "capture_environment": False, "capture_execution": False}
 
@@ -85,6 +89,29 @@ def test_they_are_written_again_once_there_is_time(filled):
     time.sleep(0.1)
     filled.create_snapshot("v2", **OFF)
     assert list(views(filled.path)[0]["snapshots"]) == ["v1", "v2"]
+
+
+class StalledOnce(LocalBackend):
+    """A disk that once takes long to write a view."""
+
+    is_stalled = True
+
+    def replace(self, key, data):
+        if self.is_stalled:
+            self.is_stalled = False
+            time.sleep(0.5)
+        super().replace(key, data)
+
+
+def test_one_stall_does_not_put_them_off_for_long(tmp_path):
+    repository = Repository.create(StalledOnce(tmp_path / "folio"))
+    put_many(repository, {f"i{number}": b"1" for number in range(20)})
+    write_views(repository)
+    put_many(repository, {"last": b"2"})
+    long_ago = time.time() - 2
+    os.utime(tmp_path / "folio" / "items.json", (long_ago, long_ago))
+    write_views(repository)
+    assert views(tmp_path / "folio")[1]["items"][-1]["name"] == "last"
 
 
 def test_they_are_up_to_date_when_a_program_ends(tmp_path, run):

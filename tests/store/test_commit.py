@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -22,7 +24,7 @@ from datafolio.errors import (
 )
 from datafolio.store import changes
 from datafolio.store.log import LOG, record_key
-from datafolio.store.objects import OBJECTS, object_key
+from datafolio.store.objects import OBJECTS, in_parallel, object_key
 from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
 from tests.store.plumbing import (
     WatchedBackend,
@@ -366,6 +368,57 @@ def test_a_reader_that_a_collection_overtakes_reads_again(backend):
 
     assert repository.view(look) == b"new"
     assert len(seen) == 2
+
+
+INTERRUPTED = """
+import signal, threading, time
+from datafolio.store.objects import in_parallel
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # even where it runs in the background
+main = threading.current_thread()
+is_begun = threading.Event()
+begun, ended = [], []
+
+def work(item):
+    if threading.current_thread() is main:
+        assert is_begun.wait(60)
+        return
+    begun.append(item)
+    is_begun.set()
+    for _ in range(3):
+        time.sleep(0.1)
+        signal.pthread_kill(main.ident, signal.SIGINT)
+    time.sleep(0.1)
+    ended.append(item)
+
+try:
+    in_parallel(work, range(4))
+except KeyboardInterrupt:
+    print(len(begun) > 0, sorted(ended) == sorted(begun), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, nothing interrupts a thread that waits for another")
+def test_an_interrupt_comes_when_what_other_threads_began_has_ended(start):
+    assert start(INTERRUPTED).stdout.readline() == "True True\n"
+
+
+def test_an_interrupt_comes_before_the_errors_of_other_threads():
+    main = threading.current_thread()
+    is_begun, has_failed = threading.Event(), threading.Event()
+
+    def work(_item):
+        if threading.current_thread() is main:
+            is_begun.set()
+            assert has_failed.wait(60)
+            time.sleep(0.1)  # for the other to have raised it
+            raise KeyboardInterrupt
+        assert is_begun.wait(60)
+        has_failed.set()
+        raise ValueError("on purpose")
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(4))
 
 
 def test_a_copied_folio_goes_its_own_way(on_disk, disk, tmp_path):
