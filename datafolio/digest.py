@@ -11,7 +11,17 @@ from typing import BinaryIO, NewType
 
 from blake3 import blake3
 
-__all__ = ["Buffer", "Digest", "Hasher", "digest_of", "digest_of_file", "hash_of_name", "is_digest", "octets"]
+__all__ = [
+    "Buffer",
+    "Digest",
+    "Hasher",
+    "digest_of",
+    "digest_of_file",
+    "hash_of_name",
+    "is_digest",
+    "octets",
+    "read_into",
+]
 
 Digest = NewType("Digest", str)
 Buffer = bytes | bytearray | memoryview
@@ -77,7 +87,7 @@ def digest_of_file(file: BinaryIO, threads: int | None = None) -> tuple[Digest, 
     # What was just read is in the cache of this core: handing it to others costs more than they gain.
     hasher = Hasher(threads=1)
     buffer = _buffer()
-    while size := _read_into(file, buffer):
+    while size := read_into(file, buffer):
         hasher.update(buffer[:size])
     return hasher.digest(), hasher.size
 
@@ -90,10 +100,10 @@ def _digest_with_every_core(file: BinaryIO) -> tuple[Digest, int]:
     # One to hash, one to read into, and one between them.
     buffers = [memoryview(bytearray(_SHARED_PIECE)) for _ in range(3)]
     with ThreadPoolExecutor(1) as pool:
-        coming = collections.deque(pool.submit(_read_into, file, buffer) for buffer in buffers[:2])
+        coming = collections.deque(pool.submit(read_into, file, buffer) for buffer in buffers[:2])
         for turn in itertools.count():
             size = coming.popleft().result()
-            coming.append(pool.submit(_read_into, file, buffers[(turn + 2) % 3]))
+            coming.append(pool.submit(read_into, file, buffers[(turn + 2) % 3]))
             if not size:
                 return hasher.digest(), hasher.size
             hasher.update(buffers[turn % 3][:size])
@@ -109,7 +119,8 @@ def _buffer() -> memoryview:
     return buffer
 
 
-def _read_into(file: BinaryIO, buffer: memoryview) -> int:
+def read_into(file: BinaryIO, buffer: memoryview) -> int:
+    """Fill `buffer` from `file`, or the start of it; the number of bytes, 0 at the end of the file."""
     size: int = file.readinto(buffer)  # type: ignore[attr-defined]
     return size
 

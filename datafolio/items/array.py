@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import tokenize
@@ -205,7 +206,8 @@ def _letting_go(value: Any, address: int) -> Callable[[int, int], None]:
         first = -(-(offset + start) // mmap.PAGESIZE) * mmap.PAGESIZE
         size = (offset + end) // mmap.PAGESIZE * mmap.PAGESIZE - first
         if first >= 0 and size > 0:
-            mapped.madvise(advice, first, size)
+            with contextlib.suppress(OSError):  # pages that the program has locked stay, and that does no harm
+                mapped.madvise(advice, first, size)
 
     return let_go
 

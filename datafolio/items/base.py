@@ -24,7 +24,10 @@ class Sink(Protocol):
         ...
 
     def copy_from(self, file: BinaryIO, limit: int, /) -> int:
-        """Append what is left to read of `file`, at most `limit` bytes; the number of bytes taken."""
+        """Append what is left to read of `file`, at most `limit` bytes; the number of bytes taken.
+
+        It comes last: a sink may have taken the file as it is, and nothing is written after it.
+        """
         ...
 
 

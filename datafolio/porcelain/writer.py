@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from datafolio.errors import MissingObjectError, UsageError
+from datafolio.errors import UsageError
 from datafolio.porcelain.binding import Binding
 from datafolio.store.changes import NewItem, delete_item, put_item, require_free, require_items
 from datafolio.store.clock import utc_now
 from datafolio.store.names import check_item_name, check_text
+from datafolio.store.repository import NotAsStoredError
 from datafolio.store.state import State
 
 if TYPE_CHECKING:
@@ -143,8 +144,9 @@ class ItemWriter:
         self._check_free(name, made_from, overwrite=overwrite)
         try:
             self._store(name, item_type, value, description, made_from, overwrite=overwrite, recall=True)
-        except MissingObjectError:
-            # What was stored of the file when it was last added may have been collected just now.
+        except NotAsStoredError:
+            # What was stored of the file when it was last added was collected just now, or damaged.  No other
+            # error is a reason to encode again: the value may be one that can be read only once.
             self._store(name, item_type, value, description, made_from, overwrite=overwrite, recall=False)
 
     def _store(
@@ -178,7 +180,7 @@ class ItemWriter:
 
             operation = f"add {item_type.tag} {name!r}"
             if source is None:
-                self._binding.commit(operation, self._binding.repository.relying_on(digest, payload.size, change))
+                self._binding.commit(operation, self._binding.repository.relying_on(digest, change))
             else:
                 self._binding.commit(operation, change, {digest: source})
 

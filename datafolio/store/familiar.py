@@ -10,18 +10,24 @@ its number, its size and its times.  Three things would make that wrong, and are
 * What a program writes through a memory map changes the times only when the page was clean.  So the file
   is synced before it is read.  A tmpfs never has a clean page, so only the file systems that are known to
   keep to this are relied on.
+
+It is remembered too which objects were stored, or found to be right when they were to be stored: one that
+has been written to or replaced since, or was found damaged by any reader of this process, is not relied on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import OrderedDict
 from typing import BinaryIO, NamedTuple
 
+from datafolio.backend import Backend, Key
 from datafolio.digest import Digest
+from datafolio.errors import StorageError
 
-__all__ = ["Familiar", "look_at", "recall", "remember", "settle"]
+__all__ = ["Familiar", "doubt", "is_vouched_for", "look_at", "recall", "remember", "settle", "vouch_for"]
 
 #: The coarsest clock of a file system, FAT's, ticks every two seconds.
 _TICK = 2_000_000_000
@@ -42,6 +48,10 @@ class Familiar(NamedTuple):
 
 
 _known: OrderedDict[Familiar, Digest] = OrderedDict()
+
+#: For the place of a folio and a key in it the hash of the stamp that the object had when its bytes were right.
+#: No more than the hash, since a backend's stamp may be all of the bytes.
+_stamps: OrderedDict[tuple[str, Key], int] = OrderedDict()
 
 
 def look_at(file: BinaryIO) -> Familiar | None:
@@ -83,3 +93,22 @@ def remember(file: Familiar, digest: Digest) -> None:
     _known[file] = digest
     while len(_known) > _MOST:
         _known.popitem(last=False)
+
+
+def vouch_for(backend: Backend, key: Key) -> None:
+    """Remember that the bytes of the object at `key` are right."""
+    with contextlib.suppress(StorageError):
+        _stamps[backend.location, key] = hash(backend.stamp(key))
+    while len(_stamps) > _MOST:
+        _stamps.popitem(last=False)
+
+
+def doubt(backend: Backend, key: Key) -> None:
+    """Forget that the object at `key` was right: its bytes were found damaged, whatever its stamp is."""
+    _stamps.pop((backend.location, key), None)
+
+
+def is_vouched_for(backend: Backend, key: Key) -> bool:
+    """Whether the object at `key` is there, and is one whose bytes were right and have not been written to since."""
+    stamp = backend.stamp(key)
+    return stamp is not None and _stamps.get((backend.location, key)) == hash(stamp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ class IncomingPayload:
     hashed and staged by a thread of its own, while whoever writes it encodes what comes next.
     """
 
-    def __init__(self, open_stage: Callable[[], Stage], holds: Callable[[Digest, int], bool] | None = None) -> None:
+    def __init__(self, open_stage: Callable[[], Stage], holds: Callable[[Digest], bool] | None = None) -> None:
         """With `holds`, which tells whether the store has an object, a large file is not read again without need."""
         self._open_stage = open_stage
         self._holds = holds
@@ -45,13 +46,14 @@ class IncomingPayload:
         #: The digest, where it is that of a file which was not copied; and the file whose digest is going to be known.
         self._whole: Digest | None = None
         self._learnt: Familiar | None = None
+        self._is_ended = False
         self._small = bytearray()
         self._pump: Pump | None = None
         self.size = 0
 
     def write(self, data: Buffer) -> int:
         """Append `data`; the number of bytes taken, always all of them."""
-        assert self._whole is None, "a file that was not copied is a payload by itself"
+        assert not self._is_ended, "what is copied from a file comes last"
         size = octets(data).nbytes
         self.size += size
         if self._pump is None and self.size <= _IN_MEMORY:
@@ -61,41 +63,64 @@ class IncomingPayload:
         return size
 
     def copy_from(self, file: BinaryIO, limit: int) -> int:
-        """Append what is left to read of `file`, at most `limit` bytes; the number of bytes taken."""
-        if self._pump is None and self.size + limit <= _IN_MEMORY:
-            return sum(self.write(piece) for piece in iter(lambda: file.read(limit - self.size), b""))
-        seen = None if self._holds is None or self.size else look_at(file)
-        if seen is not None and self._is_known(seen):
-            return file.seek(seen.size)
+        """Append what is left to read of `file`, at most `limit` bytes, as the end; the number of bytes taken."""
+        is_alone = self.size == 0 and _is_all_of(file, limit)
+        size = self._take(file, limit) if is_alone else self._copy(file, limit)
+        self._is_ended = True
+        return size
+
+    def _copy(self, file: BinaryIO, limit: int) -> int:
+        if self._pump is not None or self.size + limit > _IN_MEMORY:
+            size = self._pumping().copy_from(file, limit)
+            self.size += size
+            return size
+        size = 0
+        while piece := file.read(limit - size):
+            size += self.write(piece)
+        return size
+
+    def _take(self, file: BinaryIO, limit: int) -> int:
+        """Take an ordinary file of `limit` bytes as the payload; if it can be had, without copying or even reading."""
+        if limit <= _IN_MEMORY:
+            return self._copy(file, limit)
+        seen = None if self._holds is None else look_at(file)
+        if seen is not None and seen.size == limit and self._is_known(seen):
+            return file.seek(limit)
         is_settled = seen is not None and settle(file)
-        size = self._clone(file, limit) or self._pumping().copy_from(file, limit)
-        self.size += size
+        size = self._clone(file, limit) or self._copy(file, limit)
         if is_settled and look_at(file) == seen:
             self._learnt = seen
         return size
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether the bytes are staged, until this ends."""
+        return self._stage is not None
 
     def _is_known(self, file: Familiar) -> bool:
         """Whether the file's bytes are in the store, and so are taken as written."""
         assert self._holds is not None
         digest = recall(file)
-        if digest is None or not self._holds(digest, file.size):
+        if digest is None or not self._holds(digest):
             return False
         self._whole, self.size = digest, file.size
         return True
 
     def _clone(self, file: BinaryIO, limit: int) -> int:
         """Take all of the file without a copy of it, where storage can; how much there was, or 0 if it can't."""
-        if self.size or file.tell():
-            return 0
         self._stage = self._open_stage()
         copy = self._stage.clone(file)
         if copy is None:
             return 0
         with copy:
             # What is hashed is what is stored, whatever has become of the file since.
-            self._whole, size = digest_of_file(copy)
-        file.seek(min(size, limit))
-        return size
+            digest, size = digest_of_file(copy)
+        if size != limit:  # the file has grown or was cut in the meantime
+            self._stage.discard()
+            self._stage = None
+            return 0
+        self._whole, self.size = digest, size
+        return file.seek(size)
 
     def _pumping(self) -> Pump:
         from datafolio.store.pump import Pump  # noqa: PLC0415 - most payloads are small
@@ -109,9 +134,10 @@ class IncomingPayload:
     def finish(self) -> tuple[Digest, Source | None]:
         """End the writing: the digest, and the bytes for the store to take; None if it had them when it was asked."""
         digest = self._whole
+        small, self._small = self._small, bytearray()  # whoever keeps this for its stage keeps no bytes with it
         if digest is None:
             if self._pump is None:
-                data = bytes(self._small)
+                data = bytes(small)
                 return digest_of(data), data
             digest = self._pump.finish().digest()
         if self._learnt is not None and self._learnt.size == self.size:
@@ -128,6 +154,17 @@ class IncomingPayload:
             self._pump.discard()
         elif self._stage is not None:
             self._stage.discard()
+
+
+def _is_all_of(file: BinaryIO, limit: int) -> bool:
+    """Whether `limit` bytes from here on are all of an ordinary file, and are read from it just as they are in it.
+
+    A GzipFile, for one, tells the number of a file that has other bytes.
+    """
+    raw = file.raw if type(file) is io.BufferedReader else file
+    if type(raw) is not io.FileIO or os.fstat(raw.fileno()).st_size != limit:
+        return False
+    return limit > 0 and file.tell() == 0  # what is empty may be a pipe, which has no place to tell
 
 
 class StoredPayload:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from datafolio.backend import Stage
-from datafolio.digest import Buffer, Hasher, octets
+from datafolio.digest import Buffer, Hasher, octets, read_into
 
 __all__ = ["Pump"]
 
@@ -55,7 +55,7 @@ class Pump:
         # One more than can wait or be at work at a time, so the next one to be filled is done with.
         buffers = itertools.cycle([memoryview(bytearray(_READ)) for _ in range(_PIECES_WAITING + 2)])
         size = 0
-        while count := _read_into(file, buffer := next(buffers)[: limit - size]):
+        while count := read_into(file, buffer := next(buffers)[: limit - size]):
             size += count
             # Read and hashed here, while it is in the processor's cache, and written by the thread.
             self._hasher.update(buffer[:count])
@@ -136,8 +136,3 @@ class Pump:
         piece = parts[0] if len(parts) == 1 else b"".join(parts)
         self._hasher.update(piece)
         self.stage.write(piece)
-
-
-def _read_into(file: BinaryIO, buffer: memoryview) -> int:
-    count: int = file.readinto(buffer)  # type: ignore[attr-defined]
-    return count

@@ -26,6 +26,7 @@ from datafolio.errors import (
 )
 from datafolio.store.changes import Change
 from datafolio.store.clock import utc_now
+from datafolio.store.familiar import is_vouched_for
 from datafolio.store.forks import Forkable, renewed_in_children
 from datafolio.store.log import Log, Logged
 from datafolio.store.model import FORMAT, Entry, FolioFile, Node, decode, encode, require_format
@@ -35,7 +36,7 @@ from datafolio.store.readme import README
 from datafolio.store.seal import is_sealed, sealed
 from datafolio.store.state import Loaders, Stamp, State
 
-__all__ = ["COLLECTING", "DELETING", "DUE_SHARE", "FOLIO_FILE", "README_FILE", "Repository", "Tip"]
+__all__ = ["COLLECTING", "DELETING", "DUE_SHARE", "FOLIO_FILE", "README_FILE", "NotAsStoredError", "Repository", "Tip"]
 
 FOLIO_FILE = Key("folio.json")
 README_FILE = Key("README.md")
@@ -68,6 +69,10 @@ class Tip(msgspec.Struct, frozen=True):
     def seq(self) -> int:
         """The number of the record."""
         return self.logged.record.seq
+
+
+class NotAsStoredError(MissingObjectError):
+    """An object that a change relies on without its bytes is gone, or was written to, since it was looked for."""
 
 
 class Repository(Forkable):
@@ -208,19 +213,19 @@ class Repository(Forkable):
         """
         return IncomingPayload(self.backend.stage, self._holds if recall else None)
 
-    def _holds(self, digest: Digest, size: int) -> bool:
-        return self.objects.size(digest) == size
+    def _holds(self, digest: Digest) -> bool:
+        return is_vouched_for(self.backend, self.objects.key(digest))
 
-    def relying_on(self, digest: Digest, size: int, change: Change) -> Change:
+    def relying_on(self, digest: Digest, change: Change) -> Change:
         """`change`, made only of states in which the object is stored, durably, though nothing may need it yet.
 
-        Raises MissingObjectError for others.  A collection that condemns it a moment later takes the record's number.
+        Raises NotAsStoredError for others.  A collection that condemns it a moment later takes the record's number.
         """
 
         def checked(state: State) -> State:
             key = state.key_of(digest)
-            if self.backend.size(key) != size:
-                raise MissingObjectError(f"{key} is missing from {self.backend.location}, where it was a moment ago")
+            if not is_vouched_for(self.backend, key):
+                raise NotAsStoredError(f"{key} in {self.backend.location} is not as it was a moment ago; add it again")
             self.backend.confirm(key)
             return change(state)
 

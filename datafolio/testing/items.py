@@ -42,13 +42,19 @@ class BytesSink:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self._is_ended = False
 
     def write(self, data: Buffer, /) -> int:
+        assert not self._is_ended, "what is copied from a file comes last"
         self._parts.append(bytes(data))
         return memoryview(data).nbytes
 
     def copy_from(self, file: BinaryIO, limit: int, /) -> int:
-        return self.write(file.read(limit))
+        size = 0
+        while piece := file.read(limit - size):
+            size += self.write(piece)
+        self._is_ended = True
+        return size
 
     def written(self) -> bytes:
         return b"".join(self._parts)

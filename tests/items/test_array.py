@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import sys
 from typing import ClassVar
 
 import numpy as np
@@ -112,3 +114,14 @@ def test_a_shape_larger_than_the_data_is_a_format_error(tmp_path):
 
 def test_the_facts_are_shape_and_dtype():
     assert ArrayType().encode(np.zeros((2, 3), "f4"), BytesSink()).facts == {"shape": [2, 3], "dtype": "float32"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mlock, under the name that it has there")
+def test_a_mapped_array_with_a_locked_page_is_written_too(tmp_path):
+    mapped = np.memmap(tmp_path / "it", "u1", "w+", shape=(17 << 20,))
+    mapped[:] = 3
+    if ctypes.CDLL(None).mlock(ctypes.c_void_p(mapped.ctypes.data), ctypes.c_size_t(4096)):
+        pytest.skip("no memory can be locked here")
+    sink = BytesSink()
+    ArrayType().encode(mapped, sink)
+    assert sink.written().endswith(bytes(mapped))

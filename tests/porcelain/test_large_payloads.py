@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from datafolio import CorruptObjectError, DataFolio, UsageError
+from datafolio import CorruptObjectError, DataFolio, MissingObjectError, UsageError
 
 OFF = {"capture_git": False, "capture_environment": False, "capture_execution": False}
 
@@ -159,3 +161,65 @@ def test_what_fails_midway_leaves_nothing(folio):
     with pytest.raises(UsageError, match="can't be pickled"):
         folio.add_model("model", [b"x" * 9_000_000, Bad()])
     assert [path for path in sorted(folio.path.rglob("*")) if path not in before and path.suffix != ".lock"] == []
+
+
+class ReadOnce:
+    """A stream that can be read once, while a part of the folio is gone for the time being."""
+
+    def __init__(self, part: Path, reader: pa.RecordBatchReader) -> None:
+        self.part, self.away, self.reader = part, part.with_name("away"), reader
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        self.move()
+        return self.reader.__arrow_c_stream__(requested_schema)
+
+    def move(self) -> None:
+        if self.away.exists():
+            self.away.rename(self.part)
+        else:
+            self.part.rename(self.away)
+
+
+def test_a_stream_is_not_read_again_whatever_else_goes_wrong(folio):
+    names = [f"item{number}" for number in range(500)]
+    with folio.batch():
+        for name in names:
+            folio.add_json(name, name)
+    with folio.batch():
+        for name in names:
+            folio.delete(name)
+    folio.cleanup_orphaned_versions()
+    stream = ReadOnce(folio.path / "condemned", pa.table({"x": [1, 2, 3]}).to_reader())
+    with pytest.raises(MissingObjectError, match="condemned"):
+        DataFolio(folio.path).add_table("table", stream)
+    stream.move()
+    assert folio.items == []
+    assert folio.validate()
+
+
+THREADS_IMPORT_NOTHING = """
+import sys, threading
+from datafolio import DataFolio
+
+folio = DataFolio("folio")
+wanted = []
+
+class Watching:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            wanted.append(name)
+
+sys.meta_path.insert(0, Watching())
+folio.add_artifact("it", "it.bin")
+assert not wanted, wanted
+"""
+
+
+def test_the_thread_that_writes_imports_nothing(tmp_path):
+    """A process forked meanwhile would wait for ever for the end of that import."""
+    with (tmp_path / "it.bin").open("wb") as file:
+        file.truncate(40 << 20)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", THREADS_IMPORT_NOTHING]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

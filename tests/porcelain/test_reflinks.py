@@ -89,3 +89,15 @@ def test_where_nothing_can_be_shared_nothing_happens(tmp_path):
     with (tmp_path / "source").open("rb") as source, (tmp_path / "target").open("wb") as target:
         cloned = clone(source, target.fileno())
     assert (tmp_path / "target").read_bytes() == (b"x" * 10_000 if cloned else b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the module that has ioctl")
+def test_no_other_system_is_asked_by_a_number_of_linux(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("fcntl.ioctl", lambda *words: asked.append(words))
+    (tmp_path / "source").write_bytes(b"x")
+    with (tmp_path / "source").open("rb") as source, (tmp_path / "target").open("wb") as target:
+        assert clone(source, target.fileno())
+        monkeypatch.setattr(sys, "platform", "darwin")
+        assert not clone(source, target.fileno())
+    assert len(asked) == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import random
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from datafolio.backend import Stage
 from datafolio.digest import digest_of
 from datafolio.errors import StorageError
 from datafolio.store.payload import IncomingPayload
+from datafolio.testing.items import BytesSink
 
 
 def pieces():
@@ -88,3 +91,57 @@ def test_the_writers_memory_is_let_go_of_when_the_call_returns(repository):
         payload.write(data)
         data.clear()  # which a view on it would refuse
         payload.finish()
+
+
+@pytest.fixture(params=["store", "contract"])
+def sink(request, repository):
+    """Each of the sinks that an item type may meet."""
+    if request.param == "contract":
+        yield BytesSink()
+        return
+    with repository.incoming(recall=True) as payload:
+        yield payload
+
+
+def written(repository, sink):
+    if isinstance(sink, BytesSink):
+        return sink.written()
+    digest, source = sink.finish()
+    repository.objects.put_all({digest: source}, set())
+    assert sink.size == repository.objects.size(digest)
+    return repository.objects.read(digest)
+
+
+@pytest.mark.parametrize("before", [0, 50, 2_000_000])
+@pytest.mark.parametrize(
+    ("there", "limit"), [(100, 100), (100, 10), (10, 100), (3_000_000, 3_000_000), (3_000_000, 2_000_000)]
+)
+@pytest.mark.parametrize("kind", ["in memory", "on a disk", "buffered", "from its middle", "compressed"])
+def test_a_copy_takes_what_is_left_of_a_file_up_to_its_limit(repository, sink, tmp_path, before, there, limit, kind):
+    data = random.Random(there).randbytes(there)
+    sink.write(b"h" * before)
+    with opened(kind, data, tmp_path / "it") as file:
+        assert sink.copy_from(file, limit) == min(there, limit)
+        assert file.tell() == min(there, limit) + 7 * (kind == "from its middle")
+    assert written(repository, sink) == b"h" * before + data[:limit]
+
+
+def opened(kind, data, path):
+    if kind == "in memory":
+        return io.BytesIO(data)
+    if kind == "compressed":
+        path.write_bytes(gzip.compress(data, 0))
+        return gzip.open(path)
+    path.write_bytes(data if kind != "from its middle" else b"skipped" + data)
+    file = path.open("rb", buffering=8192 if kind == "buffered" else 0)
+    file.seek(7 if kind == "from its middle" else 0)
+    return file
+
+
+@pytest.mark.parametrize("size", [0, 10, 3_000_000])
+def test_what_is_copied_comes_last(sink, tmp_path, size):
+    (tmp_path / "it").write_bytes(bytes(size))
+    with (tmp_path / "it").open("rb") as file:
+        sink.copy_from(file, size)
+    with pytest.raises(AssertionError, match="comes last"):
+        sink.write(b"more")
