@@ -30,12 +30,39 @@ def benchmark_snapshots(folder: Path, rounds: int) -> list[Row]:
     """`create_snapshot` with capture off."""
     few, many = (_folio_with_snapshots(folder / f"{number}", number) for number in (_FEW, _MANY))
     created, touched = _files_of_one_snapshot(many)
-    taken = in_turns({"few": _snapshot_and_delete(few), "many": _snapshot_and_delete(many)}, rounds)
+    actions = {"few": _snapshot_and_delete(few), "many": _snapshot_and_delete(many), "bare": _two_files(folder)}
+    taken = in_turns(actions, rounds)
     return [
         counted("files that `create_snapshot` creates", created, _MOST_FILES),
         counted("data files that it opens, to read or to write", touched, 0),
         against(f"`create_snapshot` with {_MANY:,} snapshots in the folio / with {_FEW}", taken["many"], taken["few"]),
+        against(
+            f"`create_snapshot` with {_MANY:,} snapshots / two files written, synced, linked, and their folders synced",
+            taken["many"],
+            taken["bare"],
+        ),
     ]
+
+
+def _two_files(folder: Path) -> Action:
+    """The least that a durable snapshot takes: an object and a record, made as datafolio makes them."""
+    places = [folder / "objects", folder / "log"]
+    for place in places:
+        place.mkdir()
+    numbers = itertools.count()
+    return Action(lambda: [_durable_file(place, str(next(numbers))) for place in places])
+
+
+def _durable_file(folder: Path, name: str) -> None:
+    staged, final = folder / f"{name}.new", folder / name
+    with open(staged, "xb", buffering=0) as file:
+        file.write(bytes(3000))
+        os.fsync(file.fileno())
+    os.link(staged, final)
+    os.unlink(staged)
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def benchmark_small_items(folder: Path, rounds: int) -> list[Row]:

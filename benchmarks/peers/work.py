@@ -44,6 +44,13 @@ One of the items has changed, and is taken in, with a snapshot. `cp` copies all 
 are commits of git."""
 
 
+_DIFFERENCES = """\
+Our `create_snapshot` returns when the snapshot is on the disk, theirs when it is in memory: two files made durable with
+nothing else take nearly half of our time (`docs/benchmarks.md` has that row). `list_snapshots` of 2.3.0 gives five fields
+of each snapshot, with the number of its items; ours gives all that was captured, with metadata and the version of every
+item in dicts of the caller's own."""
+
+
 def all_tables(
     peers: Sequence[Peer], libraries: Sequence[Library], folder: Path, rounds: int, size: float
 ) -> Iterator[Table]:
@@ -107,7 +114,7 @@ def _snapshots(peers: Sequence[Peer], folder: Path, rounds: int, number: int) ->
             Line(words, step, EARLIER.label, limit if number == _SNAPSHOTS else None)
             for step, (words, limit) in _CALLS.items()
         ]
-        words = f"Calls in Pythons that stay, against {EARLIER.label}."
+        words = f"Calls in Pythons that stay, against {EARLIER.label}. {_DIFFERENCES}"
         yield compared(f"The calls with {have}", words, calls, OURS.label, lines)
     few = [f"{label} has {count:,}" for label, count in counts.items() if count < number]
     note = f"Since each takes long to make, {', '.join(few)}." if few else ""

@@ -51,9 +51,9 @@ def _info(
         "timestamp": snapshot.timestamp,
         "item_versions": dict(ref.item_versions) if ref.item_versions is not None else dict(versions.of(snapshot.tree)),
         "metadata_snapshot": unpack_metadata(snapshot.metadata),
-        "git": _own(snapshot.git),
-        "environment": environment(snapshot.environment),
-        "execution": _own(snapshot.execution),
+        "git": snapshot.git and _own(snapshot.git),
+        "environment": snapshot.environment and environment(snapshot.environment),
+        "execution": snapshot.execution and _own(snapshot.execution),
         "digest": ref.digest,
         "number": ref.number,
     }
