@@ -42,13 +42,11 @@ datafolio 2.3.0 verifies the items as they are now, with MD5, and none of the ve
 _ONE_MORE = """\
 One of the items has changed, and is taken in, with a snapshot. `cp` copies all twenty. DVC's and git-annex's snapshots
 are commits of git."""
-
-
 _DIFFERENCES = """\
 Our `create_snapshot` returns when the snapshot is on the disk, theirs when it is in memory: two files made durable with
-nothing else take nearly half of our time (`docs/benchmarks.md` has that row). `list_snapshots` of 2.3.0 gives five fields
-of each snapshot, with the number of its items; ours gives all that was captured, with metadata and the version of every
-item in dicts of the caller's own."""
+nothing else take nearly half of our time (`docs/benchmarks.md` has that row). `list_snapshots` of 2.3.0 gives five
+fields of each snapshot, with the number of its items; ours gives all that was captured, with metadata and the version
+of every item in dicts of the caller's own."""
 
 
 def all_tables(
