@@ -10,7 +10,20 @@ from pathlib import Path
 
 from benchmarks.measure import Series, Spread, ratio
 
-__all__ = ["Curves", "Row", "Section", "against", "alone", "amount", "counted", "more", "read_notes", "render"]
+__all__ = [
+    "Curves",
+    "Row",
+    "Section",
+    "against",
+    "alone",
+    "amount",
+    "counted",
+    "more",
+    "read_notes",
+    "render",
+    "table",
+    "verdict",
+]
 
 _INTRODUCTION = """\
 # Benchmarks
@@ -116,21 +129,23 @@ def render(
     notes: Mapping[str, str],
 ) -> str:
     """The whole file.  `pictures` are paths, and `notes` texts, for below the tables, by the section's title."""
-    parts = [_INTRODUCTION, "## The machine\n", _table(["", ""], [list(fact) for fact in machine.items()])]
+    parts = [_INTRODUCTION, "## The machine\n", table(["", ""], [list(fact) for fact in machine.items()])]
     parts.append(f"Rounds: {rounds} for the large tables, more for what is quick.\n")
     for title, section in sections.items():
         rows = [part for part in section if isinstance(part, Row)]
-        cells = [[row.what, row.figure, row.times, row.limit, _verdict(row.holds)] for row in rows]
-        parts += [f"## {title}\n", _table(["", "figure", "medians", "limit", "holds"], cells)]
+        cells = [[row.what, row.figure, row.times, row.limit, verdict(row.holds)] for row in rows]
+        parts += [f"## {title}\n", table(["", "figure", "medians", "limit", "holds"], cells)]
         parts += [f"![{Path(path).stem.replace('-', ' ')}]({path})\n" for path in pictures.get(title, ())]
         parts += [f"{notes[title]}\n"] if notes.get(title) else []
     return "\n".join(parts)
 
 
-def _verdict(holds: bool | None) -> str:
+def verdict(holds: bool | None) -> str:
+    """Whether a limit holds, as it stands in a table."""
     return "" if holds is None else "yes" if holds else "**no**"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from benchmarks.peers.durability import CALLS, Synced
 from benchmarks.peers.sheet import Sheet, Sheets
 from benchmarks.peers.store import Peer
-from benchmarks.report import Row, against
+from benchmarks.report import Row, against, verdict
+from benchmarks.report import table as markdown
 
 __all__ = ["Line", "Table", "compared", "peers_table", "render", "sizes_table", "syncs_table"]
 
@@ -64,7 +65,7 @@ def compared(
     for line in lines:
         row, on_disk = _pair(line, sheets[mine], sheets[line.peer])
         rows.append(row)
-        cells.append([row.what, row.figure, row.times, *([on_disk] if writes else []), row.limit, _verdict(row.holds)])
+        cells.append([row.what, row.figure, row.times, *([on_disk] if writes else []), row.limit, verdict(row.holds)])
     return Table(title, words, header, cells, tuple(row for row in rows if row.limit))
 
 
@@ -108,22 +109,13 @@ def _syncs(peer: Peer, found: Synced | str) -> list[str]:
 def render(machine: Mapping[str, str], rounds: int, tables: Iterable[Table]) -> str:
     """The whole file."""
     tables = list(tables)
-    figures = [[f"{table.title}, {row.what}", row.figure, row.limit, _verdict(row.holds)]
+    figures = [[f"{table.title}, {row.what}", row.figure, row.limit, verdict(row.holds)]
                for table in tables for row in table.verdicts]  # fmt: skip
-    facts = "## The machine\n\n" + _lines(["", ""], [list(fact) for fact in machine.items()])
+    facts = "## The machine\n\n" + markdown(["", ""], [list(fact) for fact in machine.items()])
     parts = [_INTRODUCTION, facts, f"Rounds: {rounds} for what is large, more for what is quick.\n"]
     if figures:
-        parts.append("## The figures to reach\n\n" + _lines(["", "datafolio / it", "limit", "holds"], figures))
+        parts.append("## The figures to reach\n\n" + markdown(["", "datafolio / it", "limit", "holds"], figures))
     for table in tables:
         words = f"{table.words}\n\n" if table.words else ""
-        parts.append(f"## {table.title}\n\n{words}{_lines(table.header, table.lines)}")
+        parts.append(f"## {table.title}\n\n{words}{markdown(table.header, table.lines)}")
     return "\n".join(parts)
-
-
-def _verdict(holds: bool | None) -> str:
-    return "" if holds is None else "yes" if holds else "**no**"
-
-
-def _lines(header: list[str], lines: list[list[str]]) -> str:
-    rows = [header, ["---"] * len(header), *lines]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -34,7 +34,7 @@ class Library(Common):
 
     def verify(self) -> None:
         report = self.folio.validate()
-        assert report, report
+        assert report.is_sound, report
 
 
 if __name__ == "__main__":
