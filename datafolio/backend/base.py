@@ -22,7 +22,7 @@ import errno
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, NewType
@@ -59,6 +59,8 @@ class Listed(NamedTuple):
 
     key: Key
     size: int
+    #: What `Backend.stamp` says of it, where a listing tells as much; None where it doesn't.
+    stamp: Hashable | None = None
 
 
 class Stage(ABC):
@@ -115,6 +117,13 @@ class Backend(ABC):
     #: Where this is, for people and messages.
     location: str
 
+    #: Whether each call is a request to another machine: then several are better made at once than one by one,
+    #: and what was read once is worth keeping nearby.
+    is_distant: bool = False
+
+    #: How many calls at a time are of use.
+    concurrency: int = 8
+
     @abstractmethod
     def read(self, key: Key) -> bytes:
         """The whole contents.  Raises KeyMissingError, and StorageError for more than `LARGEST_READ` bytes."""
@@ -151,10 +160,11 @@ class Backend(ABC):
         """Put `data` at `key` whatever was there, atomically.  Not durable: for what can be made again."""
 
     @abstractmethod
-    def alias(self, key: Key, other: Key) -> None:
+    def alias(self, key: Key, other: Key, data: Buffer | None = None) -> None:
         """Let `other` be one more name of what is at `key`, whatever was there, atomically.  Not durable.
 
-        Raises KeyMissingError where `key` is not.
+        `data` is what is there, from those who have it at hand: storage without second names need not copy then.
+        Raises KeyMissingError where `key` is not; with `data` it need not look.
         """
 
     @abstractmethod
@@ -171,6 +181,14 @@ class Backend(ABC):
     @abstractmethod
     def delete(self, key: Key) -> None:
         """Remove `key`; that it was gone already is no error."""
+
+    def delete_all(self, keys: Iterable[Key]) -> None:
+        """Remove `keys`, in no order; that some were gone already is no error.
+
+        After an error some may be gone and others not.
+        """
+        for key in keys:
+            self.delete(key)
 
     @abstractmethod
     def sweep_stages(self) -> int:
@@ -201,6 +219,17 @@ class Backend(ABC):
             while piece := _read(file, f"{source.location}/{source_key}"):
                 stage.write(piece)
             stage.publish(key, replace=replace)
+
+    def fetch(self, key: Key, file: BinaryIO) -> int:
+        """Write the whole contents to the empty `file`; how many bytes there were.  Raises KeyMissingError.
+
+        An error of `file` itself is an OSError.
+        """
+        size = 0
+        with self.open(key) as source:
+            while piece := _read(source, f"{self.location}/{key}"):
+                size += file.write(piece)
+        return size
 
     def path(self, key: Key) -> Path | None:  # noqa: ARG002 - for those who have files
         """The ordinary file that holds `key`, where there is one."""

@@ -137,7 +137,7 @@ class LocalBackend(Backend):
             stage.write(data)
             stage.move(key)
 
-    def alias(self, key: Key, other: Key) -> None:
+    def alias(self, key: Key, other: Key, data: Buffer | None = None) -> None:  # noqa: ARG002 - a name costs less
         path, final = self._own_path(key), self.path(other)
         self.make_folder(self.root / STAGING)
         self.make_folder(final.parent)

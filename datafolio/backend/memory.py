@@ -57,7 +57,7 @@ class MemoryBackend(Backend):
         with self._lock:
             self._contents[key] = bytes(data)
 
-    def alias(self, key: Key, other: Key) -> None:
+    def alias(self, key: Key, other: Key, data: Buffer | None = None) -> None:  # noqa: ARG002 - it is at hand here too
         self.replace(other, self._at(key))
 
     def move(self, key: Key, other: Key) -> None:

@@ -42,8 +42,8 @@ THREADS = 16
 ROUNDS = 20
 
 
-def _listing(backend: Backend, prefix: str = "") -> list[Listed]:
-    return sorted(backend.list(prefix))
+def _listing(backend: Backend, prefix: str = "") -> list[tuple[Key, int]]:
+    return sorted((listed.key, listed.size) for listed in backend.list(prefix))
 
 
 class BackendContract:

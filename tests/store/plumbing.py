@@ -211,9 +211,9 @@ class WatchedBackend(Backend):
         self.note("replace", key)
         self.inner.replace(key, data)
 
-    def alias(self, key, other):
+    def alias(self, key, other, data=None):
         self.note("alias", other)
-        self.inner.alias(key, other)
+        self.inner.alias(key, other, data)
 
     def move(self, key, other):
         self.note("move", key)

@@ -472,9 +472,9 @@ class _Mortal(LocalBackend):
         self._step()
         super().copy_from(source, source_key, key, **options)
 
-    def alias(self, key, other):
+    def alias(self, key, other, data=None):
         self._step()
-        super().alias(key, other)
+        super().alias(key, other, data)
 
     def create(self, key, data):
         self._step()

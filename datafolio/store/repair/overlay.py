@@ -79,7 +79,7 @@ class Overlay(MemoryBackend):
         super().delete(key)
         self._places[key] = None
 
-    def alias(self, key: Key, other: Key) -> None:
+    def alias(self, key: Key, other: Key, data: Buffer | None = None) -> None:  # noqa: ARG002 - it is at hand here too
         if key in self._contents:
             self.replace(other, self.read(key))
         else:
