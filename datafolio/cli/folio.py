@@ -87,7 +87,7 @@ def _facts(folio: DataFolio) -> dict[str, Any]:
         "path": text_of(folio.path),
         "items": len(items),
         "bytes": sum(item["size"] for item in items),
-        "bytes_stored": sum(size for _, size in open_folio(folio.path).backend.list(OBJECTS)),
+        "bytes_stored": sum(size for _, size, _ in open_folio(folio.path).backend.list(OBJECTS)),
         "snapshots": len(names),
         "newest": info and {key: info[key] for key in ("name", "timestamp", "description", "tags")},
     }

@@ -11,7 +11,8 @@ from datafolio.backend import Key, Stage
 from datafolio.digest import Digest
 from datafolio.errors import MissingObjectError, UsageError
 from datafolio.store.changes import Change
-from datafolio.store.objects import ObjectStore, Source, in_parallel
+from datafolio.store.objects import ObjectStore, Source
+from datafolio.store.parallel import in_parallel
 from datafolio.store.repository import DELETING, Repository
 from datafolio.store.state import State
 

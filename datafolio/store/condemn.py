@@ -50,7 +50,7 @@ class Marking:
         self._keep_log = keep_log
         self._progress = progress
         # Listed before anything is walked: what is stored later is not this collection's to condemn.
-        self._listed = {stored: size for key, size in repository.backend.list(OBJECTS) if (stored := parse_key(key))}
+        self._listed = {stored: size for key, size, _ in repository.backend.list(OBJECTS) if (stored := parse_key(key))}
         self._sizes: Counter[Digest] = Counter()
         for stored, size in self._listed.items():
             self._sizes[stored.digest] += size

@@ -336,7 +336,7 @@ class _Check:
 
     def _check_strangers(self) -> None:
         """Stored files that the state does not need: garbage, or nothing that datafolio wrote."""
-        for key, size in self._backend.list(OBJECTS):
+        for key, size, _ in self._backend.list(OBJECTS):
             if key in self._placed_keys:
                 continue
             stored = parse_key(key)
@@ -344,6 +344,6 @@ class _Check:
                 self._find("unknown-file", key, f"not the name of an object ({size} bytes)")
             elif key != self._where(stored.digest) or stored.digest not in self._walk.needed:
                 self._unneeded.append(size)
-        for key, size in self._backend.list(LOG):
+        for key, size, _ in self._backend.list(LOG):
             if record_number(key) is None and key != MARKER:
                 self._find("unknown-file", key, f"not the name of a record ({size} bytes)")

@@ -107,7 +107,7 @@ class _Sweep:
         """Delete the nodes of maps of condemned objects that are settled and not of this state's map."""
         walk = Walk()
         walk.condemned(state)
-        for key, size in self._repository.backend.list(CONDEMNED):
+        for key, size, _ in self._repository.backend.list(CONDEMNED):
             digest = parse_condemned_key(key)
             if digest is None or digest in walk.needed:
                 continue

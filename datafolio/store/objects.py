@@ -7,19 +7,17 @@ key that a collector was told to delete is never used again, however late the co
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import mmap
 import os
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import BinaryIO, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, NamedTuple
 
 from datafolio.backend import Backend, Key, Stage
 from datafolio.digest import Digest, digest_of, digest_of_file, is_digest
 from datafolio.errors import CorruptObjectError, KeyExistsError, KeyMissingError, MissingObjectError, StorageError
 from datafolio.store.familiar import doubt, vouch_for
+from datafolio.store.parallel import in_parallel
 
 __all__ = [
     "CONDEMNED",
@@ -29,7 +27,6 @@ __all__ = [
     "Source",
     "StoredKey",
     "condemned_key",
-    "in_parallel",
     "object_key",
     "parse_condemned_key",
     "parse_key",
@@ -40,13 +37,9 @@ CONDEMNED = "condemned/"
 
 Source = bytes | Stage
 
-T = TypeVar("T")
-
 #: The end of a message about damage, for those who meet it on the way.
 TO_FSCK = "; `datafolio fsck` tells what is affected"
 
-_THREADS = 8
-_LOOK_EVERY = 0.01
 
 
 class StoredKey(NamedTuple):
@@ -217,55 +210,3 @@ def _mapped(file: BinaryIO) -> memoryview:
     except (OSError, ValueError):  # empty, in memory, or on a file system that can't map
         file.seek(0)
         return memoryview(file.read())
-
-
-def in_parallel(work: Callable[[T], object], items: Iterable[T]) -> None:
-    """Call `work` with every item, in this thread and a few others; raise the first error when all have ended.
-
-    After an error no more items are begun.  An interrupt waits for those that were, too, and is raised before errors.
-    """
-    waiting = collections.deque(items)
-    errors: list[BaseException] = []
-    at_work: set[int] = set()
-
-    def run() -> None:
-        with contextlib.suppress(IndexError):
-            while not errors:
-                item = waiting.popleft()
-                try:
-                    work(item)
-                except BaseException as error:  # noqa: BLE001 - raised again where the caller sees it
-                    errors.append(error)
-
-    def help_out() -> None:
-        at_work.add(threading.get_ident())
-        try:
-            run()
-        finally:
-            at_work.discard(threading.get_ident())
-
-    # A pool would take longer to begin than two small files to write.
-    helpers = [threading.Thread(target=help_out, daemon=True) for _ in range(min(_THREADS, len(waiting)) - 1)]
-    try:
-        for helper in helpers:
-            helper.start()
-        run()
-    finally:
-        waiting.clear()  # so a helper that is not at work yet will find nothing to do
-        _wait_for(helpers, at_work)
-    if errors:
-        raise next((error for error in errors if not isinstance(error, Exception)), errors[0])
-
-
-def _wait_for(helpers: list[threading.Thread], at_work: set[int]) -> None:
-    """Return when all have ended; an interrupt is raised, but only then, however many there are."""
-    try:
-        for helper in helpers:
-            if helper.is_alive():
-                helper.join()
-        # Before Python 3.13, a thread is said to have ended once the waiting for it was interrupted.
-        while at_work:
-            time.sleep(_LOOK_EVERY)
-    except BaseException:
-        _wait_for(helpers, at_work)
-        raise

@@ -120,7 +120,7 @@ def test_a_link_to_a_file_is_listed_and_not_followed(backend, root, tmp_path):
     for look in (backend.read, backend.open, backend.size):
         with pytest.raises(StorageError, match="link is a symbolic link"):
             look(Key("link"))
-    assert [key for key, _ in backend.list("")] == ["link"]
+    assert [key for key, _, _ in backend.list("")] == ["link"]
 
 
 def test_the_root_may_be_reached_through_links(backend, root, tmp_path):
@@ -130,13 +130,13 @@ def test_the_root_may_be_reached_through_links(backend, root, tmp_path):
     linked = LocalBackend(tmp_path / "way" / "link")
     linked.create(Key("objects/ab/other"), b"y")
     assert linked.read(KEY) == b"x"
-    assert {key for key, _ in linked.list("objects/")} == {KEY, "objects/ab/other"}
+    assert {key for key, _, _ in linked.list("objects/")} == {KEY, "objects/ab/other"}
 
 
 def test_a_circle_of_folders_does_not_trap_a_listing(backend, root):
     backend.create(KEY, b"x")
     (root / "objects" / "circle").symlink_to(root, target_is_directory=True)
-    assert {key for key, _ in backend.list("objects/")} == {KEY, "objects/circle"}
+    assert {key for key, _, _ in backend.list("objects/")} == {KEY, "objects/circle"}
 
 
 # Processes.

@@ -24,7 +24,8 @@ from datafolio.errors import (
 )
 from datafolio.store import changes
 from datafolio.store.log import LOG, record_key
-from datafolio.store.objects import OBJECTS, in_parallel, object_key
+from datafolio.store.objects import OBJECTS, object_key
+from datafolio.store.parallel import in_parallel
 from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
 from tests.store.plumbing import (
     WatchedBackend,
@@ -372,7 +373,7 @@ def test_a_reader_that_a_collection_overtakes_reads_again(backend):
 
 INTERRUPTED = """
 import signal, threading, time
-from datafolio.store.objects import in_parallel
+from datafolio.store.parallel import in_parallel
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # even where it runs in the background
 main = threading.current_thread()

@@ -623,7 +623,7 @@ def test_the_nodes_that_small_edits_leave_behind_are_collected_too(disk):
         for number in range(400):
             put(folio, "i5", b"edit %d" % number)
             collect_if_due(folio)
-            largest = max(largest, sum(size for _, size in disk.list(OBJECTS)))
+            largest = max(largest, sum(size for _, size, _ in disk.list(OBJECTS)))
     # 400 nodes of some 15 kB would be 6 MB; the newest 100 records need theirs.
     assert largest < 4_000_000
     assert_sound(disk)

@@ -130,7 +130,7 @@ class _Mending:
     def _rebuild_map(self) -> None:
         """Where each object is, is also seen by looking."""
         burns: dict[str, int] = {}
-        for key, _ in self._backend.list(OBJECTS):
+        for key, _, _ in self._backend.list(OBJECTS):
             stored = parse_key(key)
             if stored is not None and stored.burn >= burns.get(stored.digest, 1):
                 burns[stored.digest] = stored.burn
