@@ -179,10 +179,6 @@ def _pack_list(values: Any, where: str, depth: int) -> list[Any]:
     return [pack(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(values)]
 
 
-def _pack_tuple(values: Any, where: str, depth: int) -> Any:
-    return {"$tuple": _pack_list(values, where, depth)}
-
-
 def _pack_set(values: Any, where: str, depth: int) -> Any:
     tag = "$frozenset" if isinstance(values, frozenset) else "$set"
     members = [pack(item, f"{where}: the member {_show(item)}", depth + 1) for item in values]
@@ -293,7 +289,7 @@ _PACKERS: dict[type[Any], _Packer] = {
     type(None): lambda value, _where, _depth: value,
     dict: _pack_dict,
     list: _pack_list,
-    tuple: _pack_tuple,
+    tuple: lambda values, where, depth: {"$tuple": _pack_list(values, where, depth)},
 }
 
 # A tuple's subclass is left out: a namedtuple is more than its items.
@@ -323,12 +319,16 @@ _AS_THEY_ARE = frozenset({str, float, bool, type(None)})
 
 
 def _unpack_dict(packed: dict[str, Any], depth: int) -> Any:
-    if len(packed) == 1 and _TAG.match(key := next(iter(packed))):
-        return _untag(key, packed[key], depth)
-    return {
-        key if key[:1] != "$" else _unpack_key(key): item if type(item) in _AS_THEY_ARE else unpack(item, depth + 1)
-        for key, item in packed.items()
-    }
+    plain, may_have_parts = {}, depth < MAX_DEPTH
+    for key, item in packed.items():
+        name, kind = key, type(item)
+        if "$" in key:
+            if len(packed) == 1 and _TAG.match(key):
+                return _untag(key, item, depth)
+            name = _unpack_key(key)
+        is_plain = may_have_parts and (kind in _AS_THEY_ARE or (kind is int and -(2**63) <= item < 2**63))
+        plain[name] = item if is_plain else unpack(item, depth + 1)
+    return plain
 
 
 def _unpack_key(key: str) -> str:

@@ -20,6 +20,7 @@ code of the ``datafolio`` command.
     │   ├── DestinationExistsError       a path that is already used for something else (FileExistsError)
     │   └── ItemInUseError               a snapshot holds the item (ValueError)
     ├── ConflictError                 4  another writer got there first, and the two can't be merged
+    │   └── DivergedError                each of two folios has what the other lacks
     ├── RefusedError                  5  ask for the right to do it  (PermissionError)
     │   ├── ReadOnlyError
     │   └── UntrustedError               reading the item would run code from the folio
@@ -30,6 +31,7 @@ code of the ``datafolio`` command.
     │       └── NewerFormatError         it was written by a newer datafolio
     ├── StorageError                  7  look at the disk       (OSError)
     │   ├── NotAFileError                a link or a folder where only a file can be
+    │   ├── NotExclusiveError            two writers could lose each other's work there
     │   ├── KeyExistsError               (FileExistsError)
     │   └── KeyMissingError              (FileNotFoundError)
     └── MissingDependencyError        8  install the extra that the message names (ImportError)
@@ -48,6 +50,7 @@ __all__ = [
     "CorruptObjectError",
     "DamageError",
     "DestinationExistsError",
+    "DivergedError",
     "ExistsError",
     "FolioError",
     "FolioNotFoundError",
@@ -63,6 +66,7 @@ __all__ = [
     "MissingObjectError",
     "NewerFormatError",
     "NotAFileError",
+    "NotExclusiveError",
     "NotFoundError",
     "NotKeptError",
     "ReadOnlyError",
@@ -158,6 +162,10 @@ class ConflictError(FolioError):
     exit_code = 4
 
 
+class DivergedError(ConflictError):
+    """A folio has what the one that was to be copied over it lacks; nothing was changed."""
+
+
 class RefusedError(FolioError, PermissionError):
     """Allowed in principle, but not to this handle."""
 
@@ -220,6 +228,10 @@ class StorageError(FolioError, OSError):
 
 class NotAFileError(StorageError):
     """Something that is no ordinary file, such as a link, stands where only one can be."""
+
+
+class NotExclusiveError(StorageError):
+    """The storage does not make a key only if it is free, so that two writers could lose each other's work."""
 
 
 class KeyExistsError(StorageError, FileExistsError):

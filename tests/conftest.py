@@ -19,6 +19,15 @@ settings.load_profile("default")
 _NOBODY = 65_534
 
 
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory, monkeypatch):
+    """Where this test and all programs that it starts have their cache: not yet made, and never the developer's own."""
+    folder = tmp_path_factory.getbasetemp() / f"cache-{os.urandom(8).hex()}"
+    monkeypatch.setenv("DATAFOLIO_CACHE_DIR", str(folder))
+    monkeypatch.delenv("DATAFOLIO_CACHE_SIZE", raising=False)
+    return folder
+
+
 @pytest.fixture
 def staged():
     """The names of what is staged in a folder; the locks of those who may stage something, and the reserve, aside."""

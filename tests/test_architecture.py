@@ -137,8 +137,9 @@ def test_importing_loads_no_heavy_library(program):
     assert sorted(set(done.stdout.split()) & set(HEAVY)) == []
 
 
-#: provenance/git.py hands its own environment on to the git that it runs, with a few settings more.
-ENVIRONMENT_ALLOWED = {"porcelain/provenance/git.py"}
+#: provenance/git.py hands its own environment on to the git that it runs, with a few settings more; nearby.py
+#: finds the cache, which is one for the command and all other programs of a user.
+ENVIRONMENT_ALLOWED = {"porcelain/provenance/git.py", "porcelain/nearby.py"}
 
 
 @pytest.mark.parametrize("module", [module for module in modules() if layer_of(module) not in {"cli", "testing"}])
@@ -154,6 +155,17 @@ def test_only_the_command_line_reads_environment_variables_and_prints(module):
     if module in ENVIRONMENT_ALLOWED:
         found = [(name, line) for name, line in found if name not in {"environ", "stdout", "stderr"}]
     assert not found, f"{module}: {found}"
+
+
+#: What speaks to object stores, and the one module that knows of it.
+SERVICES = {"fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "boto3", "azure", "google", "aiohttp"}
+SERVICES_ALLOWED = {"backend/services.py"}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_only_one_module_knows_what_speaks_to_object_stores(module):
+    found = [f"line {line}: {name}" for name, line in imported(module) if name.partition(".")[0] in SERVICES]
+    assert not found or module in SERVICES_ALLOWED, f"{module}: {found}"
 
 
 @pytest.mark.parametrize("module", modules())

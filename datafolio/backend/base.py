@@ -70,6 +70,9 @@ class Stage(ABC):
     manager it forgets the bytes on the way out; what was published stays.
     """
 
+    #: How many bytes were written.
+    size: int
+
     @abstractmethod
     def write(self, data: Buffer) -> int:
         """Append `data`; the number of bytes taken, always all of them.
@@ -120,6 +123,9 @@ class Backend(ABC):
     #: Whether each call is a request to another machine: then several are better made at once than one by one,
     #: and what was read once is worth keeping nearby.
     is_distant: bool = False
+
+    #: Whether nothing can be written, whoever asks.
+    is_read_only: bool = False
 
     #: How many calls at a time are of use.
     concurrency: int = 8

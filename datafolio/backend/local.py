@@ -252,7 +252,7 @@ class _LocalStage(Stage):
     def __init__(self, backend: LocalBackend, mode: int = 0o444) -> None:
         # Read-only from the start, unless said otherwise: no object is ever changed in place.
         self._backend = backend
-        self._written = 0
+        self.size = 0
         self._given = 0
         self._discarded = False
         self._maker = os.getpid()
@@ -273,11 +273,11 @@ class _LocalStage(Stage):
         try:
             while remaining.nbytes:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
-            self._written += total
-            if self._written - self._given >= _FLUSH_EVERY:
+            self.size += total
+            if self.size - self._given >= _FLUSH_EVERY:
                 # The disk can work while the rest is still being made.
-                start_flush(self._descriptor, self._given, self._written - self._given)
-                self._given = self._written
+                start_flush(self._descriptor, self._given, self.size - self._given)
+                self._given = self.size
         except OSError as error:
             _fail(f"writing to {self._path.parent}", error)
         return total
@@ -287,7 +287,7 @@ class _LocalStage(Stage):
         if not clone(file, self._descriptor):
             return None
         try:
-            self._written = self._given = os.lseek(self._descriptor, 0, os.SEEK_END)
+            self.size = self._given = os.lseek(self._descriptor, 0, os.SEEK_END)
             return open(self._path, "rb")
         except OSError as error:
             _fail(f"reading {self._path}", error)

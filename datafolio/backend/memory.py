@@ -96,12 +96,14 @@ class _MemoryStage(Stage):
         self._backend = backend
         self._data: bytearray | None = bytearray()
         self._sealed = False
+        self.size = 0
 
     def write(self, data: Buffer) -> int:
         kept = self._kept()
         if self._sealed:
             raise StorageError(f"this stage of {self._backend.location} is sealed, and takes no more bytes")
         kept.extend(octets(data))
+        self.size += memoryview(data).nbytes
         return memoryview(data).nbytes
 
     def seal(self) -> None:

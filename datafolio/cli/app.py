@@ -10,13 +10,14 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from datafolio._version import __version__
-from datafolio.cli import parameters, snapshot
+from datafolio.cli import cache, parameters, snapshot
 from datafolio.cli.audit import audit
 from datafolio.cli.check import fsck
 from datafolio.cli.collect import gc
 from datafolio.cli.folio import describe, init, status
 from datafolio.cli.history import log, undo
 from datafolio.cli.session import find_target
+from datafolio.cli.sharing import clone, pull, push
 from datafolio.cli.terminal import write
 from datafolio.errors import UsageError
 
@@ -31,6 +32,7 @@ _SETTINGS: Any = {
 
 app = typer.Typer(**_SETTINGS)
 snapshot_app = typer.Typer(add_completion=False, **_SETTINGS)
+cache_app = typer.Typer(add_completion=False, **_SETTINGS)
 
 
 def _show_version(wanted: bool) -> None:
@@ -69,6 +71,14 @@ def snapshot_options(context: typer.Context) -> None:
     _help_if_alone(context)
 
 
+def cache_options(context: typer.Context) -> None:
+    """Look after the local copy of what was read from folios far away.
+
+    Example: datafolio cache info
+    """
+    _help_if_alone(context)
+
+
 def _help_if_alone(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
@@ -84,7 +94,19 @@ def _add(to: typer.Typer, commands: Mapping[str, Callable[..., None]], *, hidden
 
 
 _add(
-    app, {"init": init, "describe": describe, "status": status, "log": log, "undo": undo, "fsck": fsck, "audit": audit}
+    app,
+    {
+        "init": init,
+        "describe": describe,
+        "status": status,
+        "log": log,
+        "undo": undo,
+        "clone": clone,
+        "push": push,
+        "pull": pull,
+        "fsck": fsck,
+        "audit": audit,
+    },
 )
 _add(
     snapshot_app,
@@ -104,6 +126,10 @@ _add(
 )
 snapshot_app.callback(invoke_without_command=True)(snapshot_options)
 app.add_typer(snapshot_app, name="snapshot")
+
+_add(cache_app, {"info": cache.info, "prune": cache.prune, "clear": cache.clear})
+cache_app.callback(invoke_without_command=True)(cache_options)
+app.add_typer(cache_app, name="cache")
 
 # Short for `datafolio snapshot ...`.
 _add(app, {"diff": snapshot.diff, "restore": snapshot.restore, "export": snapshot.export}, hidden=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-from datafolio.backend import LocalBackend
+from datafolio.backend import Backend
 from datafolio.cli.output import emit, repair_document, report_document
 from datafolio.cli.render import Line, count, line, progress_bar, show
 from datafolio.cli.session import parse_share, target_of
 from datafolio.errors import FolioNotFoundError, UsageError
-from datafolio.porcelain.place import bind_path
+from datafolio.porcelain.place import Place, bind_place
 from datafolio.store.findings import Finding, Report
 from datafolio.store.fsck import Progress
 from datafolio.store.fsck import fsck as check
@@ -62,7 +62,7 @@ def fsck(
     if mend and share < 1:
         raise UsageError("--repair looks at all of the folio; leave out --quick and --sample")
     # Not opened first: a folio that can't be is what this is for.
-    backend = LocalBackend(bind_path(target.path))
+    backend = bind_place(target.path).backend
     other = None if source is None else _other(source)
     try:
         with progress_bar("checking") as progress:
@@ -89,29 +89,27 @@ def _share(sample: str | None, *, quick: bool) -> float:
     return share
 
 
-def _other(source: str) -> LocalBackend:
+def _other(source: str) -> Backend:
     """The copy that --from names, which may be damaged too."""
-    other = LocalBackend(bind_path(source))
+    other = bind_place(source).backend
     if not other.exists(FOLIO_FILE) and not Log(other).sequence():
         raise FolioNotFoundError(f"no folio at {other.location}, which --from names")
     return other
 
 
-def _repair(
-    backend: LocalBackend, other: LocalBackend | None, progress: Progress | None, *, yes: bool, as_json: bool
-) -> Report:
+def _repair(backend: Backend, other: Backend | None, progress: Progress | None, *, yes: bool, as_json: bool) -> Report:
     """Mend, or say what can be mended; the report on the folio as it is then."""
     done = repair(backend, source=other, dry_run=not yes, progress=progress)
     if as_json:
-        emit(repair_document(backend.root, done, dry_run=not yes))
+        emit(repair_document(Place(backend).path, done, dry_run=not yes))
     else:
         show(*_repair_lines(done, dry_run=not yes))
     return done.after if yes else done.before
 
 
-def _tell(backend: LocalBackend, report: Report, share: float, *, as_json: bool) -> None:
+def _tell(backend: Backend, report: Report, share: float, *, as_json: bool) -> None:
     if as_json:
-        emit(report_document(backend.root, report))
+        emit(report_document(Place(backend).path, report))
     else:
         show(*_lines(report, share))
 

@@ -10,7 +10,7 @@ from datafolio.cli.render import Part, count, progress_bar, show, table
 from datafolio.cli.session import reading, writing
 from datafolio.cli.terminal import confirm
 from datafolio.porcelain.folio import DataFolio
-from datafolio.porcelain.place import open_folio
+from datafolio.porcelain.place import bind_place
 from datafolio.text import format_size
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def collection_of(folio: DataFolio, *, dry_run: bool = False) -> Collection:
     from datafolio.store.gc import collect
 
     with progress_bar("marking" if dry_run else "collecting") as progress:
-        return collect(open_folio(folio.path), dry_run=dry_run, progress=progress)
+        return collect(bind_place(folio.path).open(read_only=False), dry_run=dry_run, progress=progress)
 
 
 def gc(

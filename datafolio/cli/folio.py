@@ -10,7 +10,7 @@ from datafolio.cli.render import count, fields, format_time, line, show
 from datafolio.cli.session import reading, target_of
 from datafolio.errors import UsageError
 from datafolio.porcelain.folio import DataFolio
-from datafolio.porcelain.place import open_folio
+from datafolio.porcelain.place import bind_place
 from datafolio.store.objects import OBJECTS
 from datafolio.text import format_size
 
@@ -87,7 +87,7 @@ def _facts(folio: DataFolio) -> dict[str, Any]:
         "path": text_of(folio.path),
         "items": len(items),
         "bytes": sum(item["size"] for item in items),
-        "bytes_stored": sum(size for _, size, _ in open_folio(folio.path).backend.list(OBJECTS)),
+        "bytes_stored": sum(size for _, size, _ in bind_place(folio.path).backend.list(OBJECTS)),
         "snapshots": len(names),
         "newest": info and {key: info[key] for key in ("name", "timestamp", "description", "tags")},
     }

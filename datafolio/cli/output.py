@@ -40,8 +40,8 @@ def emit(document: Mapping[str, Any]) -> None:
     write(json.dumps(document, indent=2, allow_nan=False))
 
 
-def text_of(path: Path) -> str:
-    """A path as Unicode: bytes in it that are none are escapes."""
+def text_of(path: Path | str) -> str:
+    """A path, or URL, as Unicode: bytes in it that are none are escapes."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
@@ -84,7 +84,7 @@ def collection_document(collection: Collection, *, dry_run: bool) -> dict[str, A
     }
 
 
-def report_document(path: Path, report: Report) -> dict[str, Any]:
+def report_document(path: Path | str, report: Report) -> dict[str, Any]:
     """What a verification found."""
     import dataclasses
 
@@ -96,7 +96,7 @@ def report_document(path: Path, report: Report) -> dict[str, Any]:
     }
 
 
-def repair_document(path: Path, done: Repair, *, dry_run: bool) -> dict[str, Any]:
+def repair_document(path: Path | str, done: Repair, *, dry_run: bool) -> dict[str, Any]:
     """What a repair did, or would do, and what a verification finds before and after."""
     import dataclasses
 

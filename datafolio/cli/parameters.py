@@ -10,7 +10,7 @@ import typer
 from datafolio.cli.session import find_target
 from datafolio.errors import FolioError
 
-__all__ = ["BaseSnapshot", "ExitCode", "Json", "NewSnapshot", "OldSnapshot", "SnapshotName", "Yes"]
+__all__ = ["BaseSnapshot", "ExitCode", "Json", "NewSnapshot", "OldSnapshot", "OnlySnapshot", "SnapshotName", "Yes"]
 
 
 def _complete_snapshot(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -37,6 +37,10 @@ BaseSnapshot = Annotated[
     typer.Argument(
         metavar="NAME", help="The snapshot to start from; by default the newest.", autocompletion=_complete_snapshot
     ),
+]
+OnlySnapshot = Annotated[
+    str | None,
+    typer.Option("--snapshot", metavar="NAME", help="Only this snapshot.", autocompletion=_complete_snapshot),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, not even on a terminal.")]

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from datafolio.backend import Key, Stage
 from datafolio.digest import Digest
-from datafolio.errors import MissingObjectError, UsageError
+from datafolio.errors import FolioError, MissingObjectError, UsageError
 from datafolio.store.changes import Change
-from datafolio.store.objects import ObjectStore, Source
+from datafolio.store.objects import Elsewhere, ObjectStore, Source
 from datafolio.store.parallel import in_parallel
 from datafolio.store.repository import DELETING, Repository
 from datafolio.store.state import State
@@ -38,7 +38,9 @@ class Batch:
         self._process = os.getpid()
         self.stages = stages
         self._changes: list[Change] = []
-        self._base = repository.tip().state
+        # Far away a look takes a while, and is left to who needs it.
+        self._is_looked_up = not repository.backend.is_distant
+        self._base = (repository.tip() if self._is_looked_up else repository.known()).state
         self.state = self._base
         self.operations: list[str] = []
         self._lets_go: list[bool] = []
@@ -61,8 +63,14 @@ class Batch:
 
     def add(self, operation: str, change: Change, payloads: Mapping[Digest, Source], *, lets_go: bool) -> None:
         """One more change, with the payloads that it needs.  What it raises leaves the batch as it was."""
-        state = change(self.state)
+        try:
+            state = change(self.state)
+        except FolioError:
+            if not self._look_up():
+                raise
+            state = change(self.state)
         for digest, source in payloads.items():
+            assert not isinstance(source, Elsewhere), "what is copied from another folio is no part of a batch"
             if isinstance(source, Stage):
                 self._publish([(digest, source)])
                 source.seal()
@@ -80,6 +88,7 @@ class Batch:
         If a payload that it needs was collected meanwhile, it reads again when all are stored again.
         """
         seen = None
+        self._look_up()
         while True:
             try:
                 return read(self.state)
@@ -89,6 +98,17 @@ class Batch:
                     raise
                 seen = newest
                 self.make_readable()
+
+    def _look_up(self) -> bool:
+        """Begin with the newest state, if it was begun with what was known here; whether that made a change."""
+        if self._is_looked_up:
+            return False
+        self._is_looked_up = True
+        newest = self._repository.tip().state
+        if newest is self._base:
+            return False
+        self.state, self._base = self.apply(newest), newest
+        return True
 
     def make_readable(self, digest: Digest | None = None) -> None:
         """Store all payloads, or only the one with that digest, where the folio as it is now has them."""
@@ -123,6 +143,7 @@ class Batch:
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Take back what was added inside the block if it raises."""
+        self._look_up()  # first, since it changes what the state goes back to
         state, count = self.state, len(self._changes)
         try:
             yield

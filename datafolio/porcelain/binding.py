@@ -12,10 +12,11 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from datafolio.backend import is_full
+from datafolio.backend import Key, is_full
 from datafolio.digest import Digest
 from datafolio.errors import (
     DamageError,
+    FolioError,
     FolioNotFoundError,
     ReadOnlyError,
     SnapshotNotFoundError,
@@ -23,6 +24,7 @@ from datafolio.errors import (
     UsageError,
 )
 from datafolio.porcelain.batch import Batch
+from datafolio.porcelain.place import Place
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
 from datafolio.store.model import Entry
 from datafolio.store.objects import Source
@@ -58,6 +60,7 @@ class Binding:
     def __init__(
         self,
         repository: Repository,
+        place: Place | None = None,
         *,
         read_only: bool,
         trust: bool,
@@ -66,7 +69,8 @@ class Binding:
         batches: threading.local | None = None,
     ) -> None:
         self.repository = repository
-        self.read_only = read_only or snapshot is not None
+        self.place = Place(repository.backend) if place is None else place
+        self.read_only = read_only or snapshot is not None or repository.backend.is_read_only
         if not self.read_only:
             _import_what_writes()
         self.trust = trust
@@ -94,6 +98,7 @@ class Binding:
         pinned = PinnedSnapshot(name, self.folio_view(lambda state: require_snapshot(state, name)).digest)
         return Binding(
             self.repository,
+            self.place,
             read_only=True,
             trust=self.trust,
             auto_gc=self.auto_gc,
@@ -105,10 +110,13 @@ class Binding:
         """What `read` makes of the state this handle shows, looked up afresh."""
         return self.folio_view(lambda state: read(self._shown(state)))
 
-    def folio_view(self, read: Callable[[State], T]) -> T:
-        """What `read` makes of the folio's newest state, whatever snapshot the handle shows."""
+    def folio_view(self, read: Callable[[State], T], *, is_pure: bool = True) -> T:
+        """What `read` makes of the folio's newest state, whatever snapshot the handle shows.
+
+        One that does more than read is not pure: see `Repository.view`.
+        """
         batch = self._batch
-        return self.repository.view(read) if batch is None else batch.view(read)
+        return self.repository.view(read, is_pure=is_pure) if batch is None else batch.view(read)
 
     def _shown(self, state: State) -> State:
         if self._pinned is None:
@@ -120,12 +128,26 @@ class Binding:
             )
         return at_snapshot(state, self._pinned.name)
 
+    def foresee(self, check: Callable[[State], None]) -> None:
+        """Raise now what `check` would raise in a commit, as far as that can be told without waiting for storage."""
+        batch = self._batch
+        state = self.repository.known().state if batch is None else batch.state
+        try:
+            check(self._shown(state))
+        except FolioError:
+            self.view(check)  # what is known here may be older than what is there
+
     def require_writable(self) -> None:
         """Raise ReadOnlyError, saying why and what to do, if the handle only reads."""
         if self.snapshot is not None:
             raise ReadOnlyError(
                 f"this is the snapshot {self.snapshot!r}, and snapshots never change; "
                 f"write to DataFolio({self.location!r}), or go back there with restore_snapshot({self.snapshot!r})"
+            )
+        if self.repository.backend.is_read_only:
+            raise ReadOnlyError(
+                f"{self.location} can only be read; `datafolio clone {self.location} DIRECTORY` makes a copy "
+                f"of your own"
             )
         if self.read_only:
             raise ReadOnlyError(f"{self.location} was opened with read_only=True; open it without to write")
@@ -163,10 +185,12 @@ class Binding:
         payloads: Mapping[Digest, Source] | None = None,
         *,
         lets_go: bool = False,
+        stored: set[Key] | None = None,
     ) -> None:
         """Make `change` durable with the payloads it needs; inside a batch, when that ends.
 
-        One that `lets_go` of something, and adds nothing, works on a full disk too.
+        One that `lets_go` of something, and adds nothing, works on a full disk too.  `stored` is the repository's,
+        and not for batches.
         """
         self.require_writable()
         batch = self._batch
@@ -175,7 +199,7 @@ class Binding:
                 batch.add(operation, change, payloads or {}, lets_go=lets_go)
             return
         with self._telling_how_to_make_room():
-            tip = self.repository.commit(operation, change, payloads, reserve=DELETING if lets_go else 0)
+            tip = self.repository.commit(operation, change, payloads, stored, reserve=DELETING if lets_go else 0)
         self._work.was_done = True
         self._collect_if_due(tip)
 
@@ -206,7 +230,7 @@ class Binding:
                 return
             # One that fails would fail again at the next commit, and each takes a look at the whole folio.
             self._no_collection_before = loosened + DUE_BYTES
-            collect_if_due(self.repository, self.auto_gc)
+            collect_if_due(self.repository, self.auto_gc, tip)
             self._no_collection_before = 0
 
     def refresh_views(self) -> None:

@@ -14,7 +14,7 @@ from datafolio.porcelain.binding import Binding, check_auto_gc
 from datafolio.porcelain.compare import Comparison, compare
 from datafolio.porcelain.describe import Description, describe
 from datafolio.porcelain.metadata import Metadata
-from datafolio.porcelain.place import bind_path, init_folio, open_folio, open_or_create, shortest, working_directory
+from datafolio.porcelain.place import bind_path, bind_place, shortest, working_directory
 from datafolio.porcelain.reader import ItemReader
 from datafolio.porcelain.snapshots import Snapshots, list_infos, snapshot_info
 from datafolio.porcelain.writer import ItemWriter
@@ -26,6 +26,7 @@ from datafolio.store.repository import DUE_SHARE
 if TYPE_CHECKING:
     from datafolio.store.findings import Report
     from datafolio.store.orphans import Orphan
+    from datafolio.store.transfer import Progress
 
 __all__ = ["DataFolio"]
 
@@ -44,19 +45,24 @@ class DataFolio(ItemReader, ItemWriter):
         trust: bool = True,
         *,
         auto_gc: float | None = DUE_SHARE,
+        storage_options: Mapping[str, Any] | None = None,
+        single_writer: bool = False,
     ) -> None:
-        """Open the folio at `path`, or make one where there is nothing or an empty directory.
+        """Open the folio at `path`, a directory or a URL, or make one where there is nothing or an empty directory.
 
-        A relative path is bound to the current directory now; ``~`` is expanded.  With `read_only`
-        nothing is made or written.  With ``trust=False`` items that run code when they are read
+        A relative path is bound to the current directory now; ``~`` is expanded.  URLs are those of object
+        stores (``s3://bucket/name``, ``gs://``, ``abfs://``), with `storage_options` as fsspec takes them, which
+        are never stored, and of published folios (``https://``), which can only be read.  Storage that can't
+        make a file only if there is none raises NotExclusiveError, unless you say that you are its `single_writer`.
+        With `read_only` nothing is made or written.  With ``trust=False`` items that run code when they are read
         (models) are refused.  What nothing needs any more is collected by itself once it passes the
         share `auto_gc` of what the folio holds; None switches that off.  Raises DestinationExistsError
         for a file, or a directory that has other things in it (`init` makes a folio there), and
         FolioNotFoundError with `read_only` where there is no folio.
         """
-        place, share = bind_path(path), check_auto_gc(auto_gc)
-        repository = open_folio(place) if read_only else open_or_create(place)
-        self._bind(Binding(repository, read_only=read_only, trust=trust, auto_gc=share))
+        place, share = bind_place(path, storage_options, single_writer=single_writer), check_auto_gc(auto_gc)
+        repository = place.open(read_only=True) if read_only else place.open_or_create()
+        self._bind(Binding(repository, place, read_only=read_only, trust=trust, auto_gc=share))
 
     def _bind(self, binding: Binding) -> None:
         ItemReader.__init__(self, binding)
@@ -76,28 +82,45 @@ class DataFolio(ItemReader, ItemWriter):
         trust: bool = True,
         *,
         auto_gc: float | None = DUE_SHARE,
+        storage_options: Mapping[str, Any] | None = None,
+        single_writer: bool = False,
     ) -> DataFolio:
         """Open a folio that exists; raises FolioNotFoundError, and makes nothing, where there is none."""
-        place, share = bind_path(path), check_auto_gc(auto_gc)
-        return cls._of(Binding(open_folio(place), read_only=read_only, trust=trust, auto_gc=share))
+        place, share = bind_place(path, storage_options, single_writer=single_writer), check_auto_gc(auto_gc)
+        repository = place.open(read_only=read_only)
+        return cls._of(Binding(repository, place, read_only=read_only, trust=trust, auto_gc=share))
 
     @classmethod
-    def init(cls, path: str | os.PathLike[str]) -> DataFolio:
+    def init(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        single_writer: bool = False,
+    ) -> DataFolio:
         """Make a folio at `path`, which may be a directory that has other things in it."""
-        return cls._of(Binding(init_folio(bind_path(path)), read_only=False, trust=True))
+        place = bind_place(path, storage_options, single_writer=single_writer)
+        return cls._of(Binding(place.init(), place, read_only=False, trust=True))
 
     @classmethod
-    def load_snapshot(cls, path: str | os.PathLike[str], name: str, trust: bool = True) -> DataFolio:
+    def load_snapshot(
+        cls,
+        path: str | os.PathLike[str],
+        name: str,
+        trust: bool = True,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> DataFolio:
         """The snapshot `name` of the folio at `path`, read-only.
 
         Raises FolioNotFoundError or SnapshotNotFoundError.
         """
-        return cls.open(path, read_only=True, trust=trust).get_snapshot(name)
+        return cls.open(path, read_only=True, trust=trust, storage_options=storage_options).get_snapshot(name)
 
     @property
-    def path(self) -> Path:
-        """The folio's directory, absolute."""
-        return Path(self._binding.location)
+    def path(self) -> Path | str:
+        """The folio's directory, absolute, as a Path; or its URL, as a str, without any credentials."""
+        return self._binding.place.path
 
     @property
     def read_only(self) -> bool:
@@ -161,14 +184,14 @@ class DataFolio(ItemReader, ItemWriter):
         from datafolio.porcelain import provenance
 
         check_snapshot_name(name)
+        own = self.path if isinstance(self.path, Path) else None
+        here = working_directory() or own or Path(os.sep)
         new = changes.NewSnapshot(
             description=check_text(description, f"the description of snapshot {name!r}"),
             tags=check_tags(() if tags is None else tags),
             timestamp=utc_now(),
-            git=provenance.capture_git(self.path) if capture_git else None,
-            environment=provenance.capture_environment(working_directory() or self.path)
-            if capture_environment
-            else None,
+            git=provenance.capture_git(own) if capture_git else None,
+            environment=provenance.capture_environment(here) if capture_environment else None,
             execution=provenance.capture_execution(capture_arguments) if capture_execution else None,
         )
         self._change_snapshots(f"create snapshot {name!r}", lambda state: changes.create_snapshot(state, name, new))
@@ -248,7 +271,7 @@ class DataFolio(ItemReader, ItemWriter):
         repository = self._binding.repository_to_read()
         from datafolio.porcelain.export import export_snapshot
 
-        return self._binding.folio_view(lambda state: export_snapshot(repository, state, name, target))
+        return self._binding.folio_view(lambda state: export_snapshot(repository, state, name, target), is_pure=False)
 
     def reproduce_instructions(self, name: str) -> str:
         """How to get back to the code, the environment and the data of the snapshot, for people."""
@@ -296,6 +319,85 @@ class DataFolio(ItemReader, ItemWriter):
 
         return undo(self._binding, operation, dry_run=dry_run)
 
+    # Copies elsewhere
+
+    @classmethod
+    def clone(
+        cls,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        snapshot: str | None = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        target_options: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> DataFolio:
+        """A copy of the folio at `source`, made at `target`, where there is nothing or an empty directory.
+
+        The copy has all items, metadata and snapshots, and a log of its own; with `snapshot`, only that snapshot,
+        whose items and metadata are then its own.  A clone that was interrupted goes on where it was when it is
+        made again.  `storage_options` are for the source, `target_options` for the target, where these are URLs.
+        Raises FolioNotFoundError or SnapshotNotFoundError, and otherwise what `copy_to` does.
+        """
+        from datafolio.porcelain.sharing import clone
+
+        binding, _ = clone(source, target, snapshot, storage_options, target_options, progress)
+        return cls._of(binding)
+
+    def copy_to(
+        self,
+        target: str | os.PathLike[str],
+        snapshot: str | None = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Make the folio at `target` a copy of this one, or bring the copy that is there up to date.
+
+        What is there already is not copied again, and the objects come before the record that needs them: an
+        interrupted call leaves the target as it was, and the next one goes on.  It is one operation of the target,
+        which `undo` there undoes.  With `snapshot`, or a handle that shows one, only that snapshot is copied.
+        Returns a dict of ``source, target, snapshot, changed``, the ``objects`` and ``bytes`` that were copied, and
+        ``ahead``, which is of use for `pull`.  `progress` is called now and then, in any thread, with what was copied
+        and what there is to copy, both as ``(objects, bytes)``.
+
+        Raises DivergedError, which says what differs, and changes nothing, if the target has what this folio
+        lacks; SnapshotExistsError if it has another snapshot of that name; DestinationExistsError for a directory
+        that has other things in it; and CorruptObjectError, with nothing changed, for damage here.
+        """
+        from datafolio.porcelain.sharing import copy_to
+
+        return copy_to(self._binding, target, snapshot, storage_options, progress)
+
+    def push(
+        self,
+        target: str | os.PathLike[str],
+        snapshot: str | None = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Bring the folio at `target`, which exists, up to date with this one; otherwise as `copy_to`."""
+        from datafolio.porcelain.sharing import push
+
+        return push(self._binding, target, snapshot, storage_options, progress)
+
+    def pull(
+        self,
+        source: str | os.PathLike[str],
+        snapshot: str | None = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Bring this folio up to date with the one at `source`: `push` the other way round.
+
+        If this one has all that the source has, and more, nothing is done, and ``ahead`` is true.
+        """
+        from datafolio.porcelain.sharing import pull
+
+        return pull(self._binding, source, snapshot, storage_options, progress)
+
     # The whole folio
 
     def describe(self) -> Description:
@@ -338,6 +440,12 @@ class DataFolio(ItemReader, ItemWriter):
         """Pickled, a handle is where its folio is and what it may do; unpickled, it opens that."""
         binding = self._binding
         binding.refuse_in_batch("copying or pickling a handle")
+        if binding.place.has_options:
+            raise UsageError(
+                f"this handle on {self.path} was opened with storage_options, which may hold secrets, and a pickle "
+                f"would store them; set them in the environment or in fsspec's configuration, or open the folio "
+                f"where it is used"
+            )
         options = (str(self.path), self.read_only, binding.trust, self.snapshot_name, binding.auto_gc)
         return _reopen, (type(self), *options)
 

@@ -1,37 +1,111 @@
-"""Finding the folio that a path means, and making one where there is none."""
+"""Where a folio is, or may come to be: a directory, or what a URL names."""
 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from datafolio.backend import LocalBackend
-from datafolio.backend.local import STAGING
-from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError, UsageError
-from datafolio.store.log import LOG, record_key
+from datafolio.backend import Backend, LocalBackend
+from datafolio.backend.places import is_url, open_backend
+from datafolio.errors import DestinationExistsError, FolioNotFoundError, UsageError
+from datafolio.porcelain import directory
+from datafolio.porcelain.nearby import cache
+from datafolio.store.log import record_key
 from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
 from datafolio.text import quoted
 
-__all__ = ["bind_path", "init_folio", "open_folio", "open_or_create", "shortest", "working_directory"]
+__all__ = ["Place", "bind_path", "bind_place", "shortest", "working_directory"]
 
-#: What a folio keeps in its directory, besides a README.
-_OWN_NAMES = frozenset(
-    {"folio.json", "log", "objects", "condemned", STAGING, "items.json", "snapshots.json", "lost+found"}
-)
-#: How the staging folder's files are named.
-_STAGED = re.compile(r"[0-9a-f]{16}(\.lock|-[0-9a-f]{16})|reserve-\d")
+#: What the making of a folio begins with, before it is one.
+_BEGUN = frozenset({README_FILE, record_key(0)})
+
+
+class Place(NamedTuple):
+    """Where a folio is, or may come to be."""
+
+    backend: Backend
+    #: Whether anything was said of how to get there besides the URL, such as credentials.
+    has_options: bool = False
+
+    @property
+    def path(self) -> Path | str:
+        """The directory, absolute; the URL, where it is none."""
+        return self.backend.root if isinstance(self.backend, LocalBackend) else self.backend.location
+
+    def open(self, *, read_only: bool) -> Repository:
+        """The folio that is there.  Raises FolioNotFoundError where there is none; makes nothing."""
+        if isinstance(self.backend, LocalBackend):
+            return directory.open_folio(self.backend)
+        try:
+            return Repository.open(self.backend, cache(), to_write=not (read_only or self.backend.is_read_only))
+        except FolioNotFoundError as error:
+            raise FolioNotFoundError(f"{error}; `datafolio init {self.path}` makes one") from error
+
+    def open_or_create(self) -> Repository:
+        """The folio that is there, made if there is nothing, or an empty directory.
+
+        Raises DestinationExistsError, and writes nothing, for anything else.
+        """
+        if isinstance(self.backend, LocalBackend):
+            return directory.open_or_create(self.backend)
+        try:
+            return self.open(read_only=False)
+        except FolioNotFoundError:
+            self._require_free()
+            return Repository.create(self.backend, cache())
+
+    def init(self) -> Repository:
+        """A new folio, beside whatever else is there.
+
+        Raises DestinationExistsError, and writes nothing, where there is a folio already, or something
+        that bears a name which the folio needs.
+        """
+        if isinstance(self.backend, LocalBackend):
+            return directory.init_folio(self.backend)
+        if self.backend.exists(FOLIO_FILE):
+            raise DestinationExistsError(f"{self.path} is a folio already")
+        return Repository.create(self.backend, cache())
+
+    def _require_free(self) -> None:
+        if self.backend.is_read_only:
+            raise FolioNotFoundError(f"no folio at {self.path} (it has no {FOLIO_FILE}), and none can be made there")
+        other = next((key for key, _, _ in self.backend.list("") if key not in _BEGUN), None)
+        if other == FOLIO_FILE:
+            return  # another process has made it a moment ago
+        if other is not None:
+            raise DestinationExistsError(
+                f"{self.path} is no folio: it has {quoted(other)} and no {FOLIO_FILE}; choose another place, "
+                f"or make a folio beside what is there with `datafolio init {self.path}`"
+            )
+
+
+def bind_place(
+    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None, *, single_writer: bool = False
+) -> Place:
+    """The place that `path` names: a URL, or a directory as `bind_path` has it.  Looks at nothing.
+
+    Raises UsageError, and MissingDependencyError for a URL that needs an extra.
+    """
+    if storage_options is not None and not isinstance(storage_options, Mapping):
+        raise UsageError(f"storage_options is a mapping, such as a dict, not a {type(storage_options).__name__}")
+    if isinstance(path, str) and is_url(path):
+        return Place(open_backend(path, storage_options, single_writer=single_writer), bool(storage_options))
+    if storage_options:
+        raise UsageError(f"storage_options are for URLs, and {quoted(path)} is a directory")
+    return Place(LocalBackend(bind_path(path)))
 
 
 def bind_path(path: str | os.PathLike[str]) -> Path:
     """`path` made absolute now, so that a later change of directory does not move the folio; ``~`` is expanded."""
     if not isinstance(path, (str, os.PathLike)):
-        raise UsageError(f"a folio's path is a str or PathLike, not {quoted(path)} ({type(path).__name__})")
+        raise UsageError(f"a path is a str or PathLike, not {quoted(path)} ({type(path).__name__})")
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise UsageError(f"{quoted(path)} is no path")
-    if "://" in text:
-        raise UsageError(f"{quoted(text)} is a URL; this version keeps folios in directories, so give a path")
+    if is_url(text):
+        raise UsageError(f"{quoted(text)} is a URL; give a path here, and a URL as a str where it names a folio")
     text = os.path.expanduser(text)
     if not os.path.isabs(text) and working_directory() is None:
         raise UsageError(
@@ -40,10 +114,12 @@ def bind_path(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(text))
 
 
-def shortest(path: Path) -> str:
-    """`path` as one would type it here: relative below the current directory, absolute elsewhere."""
+def shortest(path: Path | str) -> str:
+    """`path` as one would type it here: relative below the current directory, absolute elsewhere; a URL as it is."""
     here = working_directory()
-    return str(path) if here is None or here not in path.parents else str(path.relative_to(here))
+    if here is None or isinstance(path, str) or here not in path.parents:
+        return str(path)
+    return str(path.relative_to(here))
 
 
 def working_directory() -> Path | None:
@@ -52,94 +128,3 @@ def working_directory() -> Path | None:
         return Path.cwd()
     except OSError:
         return None
-
-
-def open_folio(path: Path) -> Repository:
-    """The folio at `path`.  Raises FolioNotFoundError where there is none; makes nothing."""
-    if not _is_folio(path):
-        raise FolioNotFoundError(f"no folio at {path}; {_what_is(path)}; `datafolio init {path}` makes one")
-    return Repository.open(LocalBackend(path))
-
-
-def open_or_create(path: Path) -> Repository:
-    """The folio at `path`, made if there is nothing there or an empty directory.
-
-    Raises DestinationExistsError, and writes nothing, for anything else.
-    """
-    if _is_folio(path):
-        return Repository.open(LocalBackend(path))
-    # In this order: another process may make the folio between the two.
-    if not _is_free(path) and not _is_folio(path):
-        raise DestinationExistsError(
-            f"{path} is no folio: {_what_is(path)}; choose another path, or make a folio "
-            f"beside what is there with `datafolio init {path}`"
-        )
-    return Repository.create(LocalBackend(path))
-
-
-def init_folio(path: Path) -> Repository:
-    """A new folio at `path`, which may be a directory that has other things.
-
-    Raises DestinationExistsError, and writes nothing, where there is a folio already, or something
-    that bears a name which the folio needs.
-    """
-    if _is_folio(path):
-        raise DestinationExistsError(f"{path} is a folio already")
-    taken = sorted(_OWN_NAMES.intersection(_entries(path)))
-    if taken and not _is_free(path):
-        raise DestinationExistsError(
-            f"{path} has {', '.join(taken)}, and a folio needs the name{'s' if len(taken) > 1 else ''}; "
-            f"move that away, or choose another path"
-        )
-    return Repository.create(LocalBackend(path))
-
-
-def _is_folio(path: Path) -> bool:
-    try:
-        os.lstat(path / FOLIO_FILE)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise _unseen(path, error) from error
-    return True
-
-
-def _is_free(path: Path) -> bool:
-    """Whether there is nothing at `path`, or an empty directory, or what the making of a folio begins with."""
-    return all(_is_begun(path, name) for name in _entries(path))
-
-
-def _is_begun(path: Path, name: str) -> bool:
-    """Whether the making of a folio at `path` may have left `name` there, before it is one."""
-    folder = path / name
-    if name == README_FILE:
-        return (path / "log").is_dir()
-    if name == STAGING:
-        return folder.is_dir() and all(map(_STAGED.fullmatch, _entries(folder)))
-    return name == "log" and folder.is_dir() and set(_entries(folder)) <= {record_key(0).removeprefix(LOG)}
-
-
-def _entries(path: Path) -> list[str]:
-    try:
-        return os.listdir(path)
-    except FileNotFoundError:
-        return []
-    except NotADirectoryError:
-        place = "is" if os.path.exists(path) else "is below"
-        raise DestinationExistsError(
-            f"{path} {place} a file, and a folio is a directory; choose another path (`datafolio init` makes a folio)"
-        ) from None
-    except OSError as error:
-        raise _unseen(path, error) from error
-
-
-def _unseen(path: Path, error: OSError) -> StorageError:
-    return StorageError.during(f"looking into {path}", error)
-
-
-def _what_is(path: Path) -> str:
-    if not os.path.exists(path):
-        return "there is nothing there"
-    if not os.path.isdir(path):
-        return "that is a file"
-    return f"the directory has other things in it and no {FOLIO_FILE}" if _entries(path) else "the directory is empty"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ def list_infos(state: State) -> list[dict[str, Any]]:
     # Many snapshots share few environments.
     environment = functools.lru_cache(maxsize=None)(state.environment)
     versions = _versions(state)
-    refs = sorted((ref for _, ref in state.snapshots.kept_items()), key=lambda ref: ref.number)
+    refs = sorted([ref for _, ref in state.snapshots.kept_items()], key=operator.attrgetter("number"))
     return [_info(state, ref, environment, versions) for ref in refs]
 
 
@@ -43,13 +44,13 @@ def _info(
     environment: Callable[[Digest | None], dict[str, Any] | None],
     versions: Succession[_Versioned, int],
 ) -> dict[str, Any]:
-    snapshot = state.snapshot(ref)
+    snapshot, item_versions = ref.snapshot or state.snapshot(ref), ref.item_versions
     return {
         "name": snapshot.name,
         "description": snapshot.description,
         "tags": list(snapshot.tags),
         "timestamp": snapshot.timestamp,
-        "item_versions": dict(ref.item_versions) if ref.item_versions is not None else dict(versions.of(snapshot.tree)),
+        "item_versions": dict(versions.of(snapshot.tree) if item_versions is None else item_versions),
         "metadata_snapshot": unpack_metadata(snapshot.metadata),
         "git": snapshot.git and _own(snapshot.git),
         "environment": snapshot.environment and environment(snapshot.environment),

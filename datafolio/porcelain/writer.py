@@ -185,14 +185,14 @@ class ItemWriter:
                 self._binding.commit(operation, change, {digest: source})
 
     def _check_free(self, name: str, inputs: tuple[str, ...], *, overwrite: bool) -> None:
-        """Raise at once what the commit would raise after a long encoding."""
+        """Raise at once what the commit would raise after a long encoding, as far as that is known."""
 
         def check(state: State) -> None:
             require_items(state, inputs, f"an input of {name!r}")
             require_free(state, name, overwrite=overwrite)
 
         self._binding.require_writable()
-        self._binding.view(check)
+        self._binding.foresee(check)
 
 
 def _check_inputs(name: str, inputs: Iterable[str]) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """A local copy of what was read from far away: objects by digest, in one folder for all folios.
 
 An object never changes, so a copy of it is right for ever, and nothing here expires.  All of it is derived
-data: any part of the folder may be deleted at any moment, by anybody, and nothing is synced.  It holds
-digests and bytes only: no name of an item, of a folio or of a place is in it.
+data: any part of the folder may be deleted at any moment, by anybody.  It holds digests and bytes only: no
+name of an item, of a folio or of a place is in it.
 
 No read fails because of the cache.  If its folder can't be written, or the disk is full, an object comes
 through a temporary file, or through memory where not even that can be had.  If an entry is damaged, it is
-fetched again.  A link, a pipe or a device in the place of an entry or of a folder is not opened.
+fetched again.
 
 How large all of it is nobody knows without looking at every entry.  So each process looks once it has added
 a twentieth of the limit, and begins at a random point of the first such stretch: many short processes then
@@ -16,41 +16,29 @@ look as often as one long one.  What is deleted then was not used for longest.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from datafolio.backend.base import LARGEST_READ
-from datafolio.backend.ordinary import is_folder, open_ordinary
-from datafolio.backend.staging import Staging
-from datafolio.digest import Digest, digest_of, digest_of_file, is_digest
-from datafolio.errors import CorruptObjectError, StorageError
+from datafolio.digest import Buffer, Digest, Hasher, digest_of, digest_of_file
+from datafolio.errors import CorruptObjectError, FolioError
+from datafolio.store.cachefolder import CacheFolder, Removed, room
 
-__all__ = ["LIMIT", "Cache", "Contents", "Removed", "default_folder"]
+__all__ = ["LIMIT", "Cache", "Contents", "Fetch", "Removed", "default_folder"]
 
 #: How large a cache may become, in bytes, if nobody says otherwise.
 LIMIT = 10_000_000_000
 
+_STEPS = 20
+
 T = TypeVar("T")
 
-_OBJECTS = "objects"
-_STAGING = "tmp"
-_PRIVATE = 0o700
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-
-# Programs that make backups know what this means: https://bford.info/cachedir/
-_TAG = "CACHEDIR.TAG"
-_TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Copies of objects of datafolio's folios.\n"
-
-_BLOCK = 4096
-_STEPS = 20
-# An entry in use is written to no oftener than this, in seconds.
-_TOUCH_EVERY = 60
+#: Writes an object into the empty file that it is given.
+Fetch = Callable[[BinaryIO], object]
 
 
 def default_folder() -> Path:
@@ -70,52 +58,37 @@ class Contents(NamedTuple):
     limit: int
 
 
-class Removed(NamedTuple):
-    """What was removed from a cache."""
-
-    objects: int
-    #: The room that it took, in bytes, with what killed processes had left unfinished.
-    size: int
-
-
-class _Entry(NamedTuple):
-    """One object in the folder."""
-
-    #: When it was last used, in nanoseconds.
-    used: int
-    room: int
-    path: str
-
-
 class Cache:
     """The objects in one folder, of which any number of processes and threads may make use.
 
     `fetch` is called for an object that is not there.  It may be called again after it raised an OSError
-    that is no StorageError: that is an error of the file it was given.  Its other errors are the caller's.
+    that is no FolioError: that is an error of the file it was given.  Its other errors are the caller's.
     With a `limit` of 0 nothing is looked for in the folder, and nothing is kept.
     """
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder = folder
         self.limit = limit
-        self._staging = Staging(folder / _STAGING)
+        self._folder = CacheFolder(folder)
         self._step = limit // _STEPS
         self._left = self._step * int.from_bytes(os.urandom(4), "big") >> 32
         # By process: a forked one has no thread that will ever end what was begun in its parent.
         self._under_way: dict[tuple[int, Digest], threading.Event] = {}
 
-    # What is there, and what is not.
+    def open(self, digest: Digest, size: int | None, fetch: Fetch) -> BinaryIO:
+        """The object as a file to read and seek in, at its start.  What is read from an entry is not checked.
 
-    def open(self, digest: Digest, size: int | None, fetch: Callable[[BinaryIO], object]) -> BinaryIO:
-        """The object as a file to read and seek in, at its start.  What is read is not checked.
-
-        Nobody deletes it from under the reader.  `fetch` writes the object into the empty file that it is given.
-        What it fetched is checked: CorruptObjectError says in its message what was expected and what was found.
+        The file stays whole for its reader, whatever is removed from the cache.  What was fetched is checked:
+        CorruptObjectError says what was expected and what was found, and leaves it to the caller to say of what.
         With a `size`, an entry of another size is fetched again, and a fetched object of another size is corrupt.
         """
         return self._get(digest, lambda: self._found(digest, size), lambda: self._fetched(digest, size, fetch))
 
-    def open_checked(self, digest: Digest, size: int | None, fetch: Callable[[BinaryIO], object]) -> BinaryIO:
+    def find(self, digest: Digest, size: int | None) -> BinaryIO | None:
+        """The entry as `open` gives it, if there is one."""
+        return self._found(digest, size) if self.limit else None
+
+    def open_checked(self, digest: Digest, size: int | None, fetch: Fetch) -> BinaryIO:
         """The same, of bytes that have just been found to be the object's: there is no need to hash them again.
 
         An entry that is damaged is fetched again.
@@ -133,7 +106,7 @@ class Cache:
         """
         if not self._is_kept(len(data)):
             return
-        with contextlib.suppress(OSError), self._new_stage() as (path, file):
+        with contextlib.suppress(OSError), self._folder.new_file() as (path, file):
             with file:
                 file.write(data)
             self._publish(path, digest, len(data))
@@ -141,7 +114,7 @@ class Cache:
     def adopt(self, digest: Digest, path: Path) -> bool:
         """Take the file at `path` as the object, and away from there, if that needs no copy; whether it did.
 
-        It must be the caller's own, whom nobody keeps writing to it.  Never raises.
+        The file must be the caller's own, and nobody may have it open to write.  Never raises.
         """
         with contextlib.suppress(OSError):
             size = os.lstat(path).st_size
@@ -152,39 +125,22 @@ class Cache:
 
     def forget(self, digest: Digest) -> None:
         """Let the object be fetched when it is next asked for: for readers who found its bytes damaged."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._path(digest))
-
-    # All of it.
+        self._folder.remove(digest)
 
     def info(self) -> Contents:
         """How much there is."""
-        rooms = [entry.room for entry in self._entries()]
-        return Contents(self.folder, len(rooms), sum(rooms), self.limit)
+        return Contents(self.folder, *self._folder.contents(), self.limit)
 
     def prune(self, limit: int | None = None) -> Removed:
         """Remove what was not used for longest until `limit` bytes are left at most, by default those of the cache.
 
         Removes what killed processes left unfinished as well.  What can't be removed is left.
         """
-        most = self.limit if limit is None else limit
-        entries = sorted(self._entries())
-        total = sum(entry.room for entry in entries)
-        objects, size = 0, self._sweep()
-        for entry in entries:
-            if total <= most:
-                break
-            is_gone, freed = _remove(entry)
-            total -= entry.room if is_gone else 0
-            objects += freed
-            size += entry.room if freed else 0
-        return Removed(objects, size)
+        return self._folder.prune(self.limit if limit is None else limit)
 
     def clear(self) -> Removed:
         """Remove everything but what others are writing at this moment."""
-        return self.prune(0)
-
-    # One at a time.
+        return self._folder.prune(0)
 
     def _get(self, digest: Digest, look: Callable[[], T | None], fetch: Callable[[], T]) -> T:
         """What `look` finds, else what `fetch` brings.
@@ -216,28 +172,17 @@ class Cache:
             del self._under_way[key]
             mine.set()
 
-    # Looking.
-
     def _found(self, digest: Digest, size: int | None) -> BinaryIO | None:
-        """The entry, at its start, if there is one of that size."""
-        path = self._path(digest)
-        try:
-            _require_no_links(path.parent)
-            file = open(path, "rb", opener=open_ordinary)
-        except OSError:  # there is none, or nothing that could be read, and it is fetched
-            return None
-        seen = os.fstat(file.fileno())
-        if size is not None and seen.st_size != size:
-            file.close()
-            self.forget(digest)
-            return None
-        if abs(time.time() - seen.st_mtime) > _TOUCH_EVERY:
-            with contextlib.suppress(OSError):
-                os.utime(file.fileno() if os.utime in os.supports_fd else path)
-        return file
+        """The entry, if there is one of that size."""
+        file = self._folder.open(digest)
+        if file is None or size is None or os.fstat(file.fileno()).st_size == size:
+            return file
+        file.close()
+        self.forget(digest)
+        return None
 
     def _sound(self, digest: Digest, size: int | None) -> BinaryIO | None:
-        """The entry, at its start, if its bytes are right."""
+        """The entry, if its bytes are right."""
         file = self._found(digest, size)
         if file is None:
             return None
@@ -251,20 +196,18 @@ class Cache:
 
     def _read(self, digest: Digest) -> bytes | None:
         """The entry's bytes, if they are right."""
-        file = self._found(digest, None)
+        file = self._folder.open(digest)
         if file is None:
             return None
         with contextlib.suppress(OSError), file:
-            # Nobody reads so much at once, and a damaged entry may be of any size.
+            # Nobody reads more at once, and a damaged entry may be of any size.
             data = file.read(LARGEST_READ + 1)
             if digest_of(data) == digest:
                 return data
         self.forget(digest)
         return None
 
-    # Fetching.
-
-    def _fetched(self, digest: Digest, size: int | None, fetch: Callable[[BinaryIO], object]) -> BinaryIO:
+    def _fetched(self, digest: Digest, size: int | None, fetch: Fetch) -> BinaryIO:
         if self.limit:
             with _unless_it_fails_here():
                 return self._fetched_to_keep(digest, size, fetch)
@@ -272,16 +215,16 @@ class Cache:
             return _filled(_temporary(), digest, size, fetch)
         return _filled(io.BytesIO(), digest, size, fetch)
 
-    def _fetched_to_keep(self, digest: Digest, size: int | None, fetch: Callable[[BinaryIO], object]) -> BinaryIO:
-        with self._new_stage() as (path, staged):
-            file = _filled(staged, digest, size, fetch)
+    def _fetched_to_keep(self, digest: Digest, size: int | None, fetch: Fetch) -> BinaryIO:
+        with self._folder.new_file() as (path, new):
+            file = _filled(_Incoming(new), digest, size, fetch)
             found = os.fstat(file.fileno()).st_size
             if not self._is_kept(found):
                 return file
             if os.name == "nt":  # an open file can't be renamed
                 file.close()
                 self._publish(path, digest, found)
-                return open(self._path(digest), "rb", opener=open_ordinary)
+                return self._folder.open(digest) or _gone(path)
             with contextlib.suppress(OSError):  # then the reader has it all the same
                 self._publish(path, digest, found)
             return file
@@ -291,66 +234,52 @@ class Cache:
         self.keep(digest, data)
         return data
 
-    # The folder.  All errors here are the operating system's.
-
-    def _path(self, digest: Digest) -> Path:
-        return self.folder / _OBJECTS / digest[:2] / digest[2:]
-
     def _is_kept(self, size: int) -> bool:
-        """Whether an object of that size may be kept: it must not be the next to go."""
-        return _room(size) <= self.limit - self._step
-
-    @contextlib.contextmanager
-    def _new_stage(self) -> Iterator[tuple[Path, BinaryIO]]:
-        """A new file, of which nothing is left in the end but what was published."""
-        folder = self.folder / _STAGING
-        path = self._in(folder, self._staging.new_path)
-        try:
-            yield path, open(os.open(path, _NEW_FILE, 0o600), "w+b")
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        """Whether an object of that size may stay: it must not be the next to go."""
+        return room(size) <= self.limit - self._step
 
     def _publish(self, path: Path, digest: Digest, size: int) -> None:
-        """Give the file its name as an entry, whatever had it before."""
-        final = self._path(digest)
-        self._in(final.parent, lambda: os.replace(path, final))
-        self._left -= _room(size)
+        self._folder.publish(path, digest)
+        self._left -= room(size)
         if self._left <= 0:
             self._left = self._step
             self.prune(self.limit - self._step)
 
-    def _in(self, folder: Path, work: Callable[[], T]) -> T:
-        """Do what needs the folder, which is made if it is not there, or not any more."""
-        _require_no_links(folder)
-        try:
-            return work()
-        except FileNotFoundError:
-            self._make(folder)
-            return work()
 
-    def _make(self, folder: Path) -> None:
-        if not self.folder.is_dir():
-            self.folder.mkdir(_PRIVATE, parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError), open(self.folder / _TAG, "xb") as tag:
-                tag.write(_TAG_TEXT)
-        if folder.parent != self.folder:
-            folder.parent.mkdir(_PRIVATE, exist_ok=True)
-        folder.mkdir(_PRIVATE, exist_ok=True)
+class _Incoming(io.BufferedRandom):
+    """A new file that hashes what is written to it, for as long as that is one piece after the other.
 
-    def _entries(self) -> Iterator[_Entry]:
-        for folder in _scan(self.folder / _OBJECTS):
-            for found in _scan(Path(folder.path)):
-                if not is_digest(folder.name + found.name) or found.is_dir(follow_symlinks=False):
-                    continue  # nothing of a cache's
-                with contextlib.suppress(OSError):  # gone since
-                    seen = found.stat(follow_symlinks=False)
-                    yield _Entry(seen.st_mtime_ns, _room(seen.st_size), found.path)
+    What comes next is mostly on its way meanwhile, so this costs no time, and to read the file again would.
+    """
 
-    def _sweep(self) -> int:
-        with contextlib.suppress(OSError):
-            return self._staging.sweep([entry.name for entry in _scan(self.folder / _STAGING)])
-        return 0
+    def __init__(self, file: BinaryIO) -> None:
+        assert isinstance(file, io.BufferedRandom)
+        super().__init__(file.detach())
+        self._hasher: Hasher | None = Hasher()
+
+    def write(self, data: Buffer) -> int:  # type: ignore[override]
+        hasher = self._hasher
+        if hasher is not None and super().tell() != hasher.size:
+            hasher = self._hasher = None
+        size = super().write(data)
+        if hasher is not None:
+            hasher.update(data)
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        self._hasher = None
+        return super().truncate(size)
+
+    def fileno(self) -> int:
+        self._hasher = None  # whoever has it may write with it
+        return super().fileno()
+
+    def digest(self) -> tuple[Digest, int] | None:
+        """The digest and the size of all that is in the file, if they are known."""
+        hasher = self._hasher
+        if hasher is None or os.fstat(self.raw.fileno()).st_size != hasher.size:
+            return None
+        return hasher.digest(), hasher.size
 
 
 def _require(digest: Digest, size: int | None, found: Digest, found_size: int) -> None:
@@ -360,12 +289,14 @@ def _require(digest: Digest, size: int | None, found: Digest, found_size: int) -
         raise CorruptObjectError(f"expected the digest {digest}, found {found} in {found_size} bytes")
 
 
-def _filled(file: BinaryIO, digest: Digest, size: int | None, fetch: Callable[[BinaryIO], object]) -> BinaryIO:
+def _filled(file: BinaryIO, digest: Digest, size: int | None, fetch: Fetch) -> BinaryIO:
     """The object that was fetched into `file`, to read from its start."""
     try:
         fetch(file)
+        file.flush()
         file.seek(0)
-        _require(digest, size, *digest_of_file(file))
+        found = file.digest() if isinstance(file, _Incoming) else None
+        _require(digest, size, *(found or digest_of_file(file)))
         file.seek(0)
     except BaseException:
         with contextlib.suppress(OSError):  # of bytes that were still to be written
@@ -378,7 +309,11 @@ def _temporary() -> BinaryIO:
     """A file that is gone when it is closed."""
     import tempfile  # noqa: PLC0415 - hardly anybody ever needs one
 
-    return tempfile.TemporaryFile()  # type: ignore[return-value]
+    return tempfile.TemporaryFile()
+
+
+def _gone(path: Path) -> BinaryIO:
+    raise FileNotFoundError(f"{path} was published, and removed before it could be opened")
 
 
 @contextlib.contextmanager
@@ -386,39 +321,7 @@ def _unless_it_fails_here() -> Iterator[None]:
     """End the block at an error of the local file, and raise one of the fetch."""
     try:
         yield
-    except StorageError:
+    except FolioError:
         raise
     except OSError:
         return
-
-
-def _require_no_links(folder: Path) -> None:
-    """Raise OSError if the folder, or the one that it is in, is a link."""
-    for path in (folder.parent, folder):
-        if os.path.islink(path):
-            raise OSError(errno.ELOOP, "a symbolic link in the place of a folder", str(path))
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in the folder; nothing if it is none, or can't be read."""
-    if not is_folder(folder):
-        return []
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return list(entries)
-    return []
-
-
-def _room(size: int) -> int:
-    """What a file of `size` bytes takes; even an empty one takes something."""
-    return max(-(-size // _BLOCK), 1) * _BLOCK
-
-
-def _remove(entry: _Entry) -> tuple[bool, bool]:
-    """Remove the entry: whether it is gone, and whether it was this call that freed it."""
-    try:
-        os.unlink(entry.path)
-    except FileNotFoundError:
-        return True, False
-    except OSError:  # on Windows, somebody is reading it
-        return False, False
-    return True, True

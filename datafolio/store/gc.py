@@ -29,7 +29,7 @@ from datafolio.store.condemn import Marking, Progress, epoch_of, loosened_at_hor
 from datafolio.store.model import Node, decode
 from datafolio.store.objects import CONDEMNED, object_key, parse_condemned_key
 from datafolio.store.orphans import Orphan
-from datafolio.store.repository import DUE_SHARE, Repository
+from datafolio.store.repository import DUE_SHARE, Repository, Tip
 from datafolio.store.state import State
 from datafolio.store.walk import Walk
 from datafolio.text import format_size
@@ -143,9 +143,12 @@ def _epoch_of(repository: Repository, digest: Digest) -> int | None:
     return epoch_of(salt)
 
 
-def collect_if_due(repository: Repository, share: float = DUE_SHARE) -> Collection | None:
-    """Collect what the retained log no longer needs, once that passes `share` of what the last collection left."""
-    garbage = repository.tip().state.garbage
+def collect_if_due(repository: Repository, share: float = DUE_SHARE, tip: Tip | None = None) -> Collection | None:
+    """Collect what the retained log no longer needs, once that passes `share` of what the last collection left.
+
+    Whether it does, the totals of `tip` say, or of the newest record.
+    """
+    garbage = (tip or repository.tip()).state.garbage
     due = max(DUE_BYTES, share * garbage.kept)
     if garbage.loosened - garbage.collected <= due:
         return None

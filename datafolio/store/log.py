@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Hashable, Iterator, Mapping
+import time
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -22,10 +24,11 @@ from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import ConflictError, DamageError, FormatError, KeyExistsError, KeyMissingError, StorageError
 from datafolio.store.model import Record, decode, encode, require_format, require_readable
+from datafolio.store.parallel import at_once
 from datafolio.store.seal import is_sealed, sealed
 from datafolio.store.shape import checked_root
 
-__all__ = ["LOG", "MARKER", "RETAINED", "Log", "Logged", "read_record", "record_key", "record_number"]
+__all__ = ["LOG", "MARKER", "RETAINED", "Log", "Logged", "is_trimming", "read_record", "record_key", "record_number"]
 
 LOG = "log/"
 MARKER = Key(f"{LOG}newest")
@@ -34,6 +37,9 @@ MARKER = Key(f"{LOG}newest")
 RETAINED = 100
 
 _TRIM_EVERY = 8
+
+# In seconds.  Nobody makes `RETAINED` commits in that time on storage that is far away.
+_LONG = 0.5
 
 _NAME = re.compile(r"\d{12}")
 _KNOWN = frozenset((*Record.__struct_fields__, "kind", "check"))
@@ -51,6 +57,21 @@ class Logged(msgspec.Struct, frozen=True):
     unknown: Mapping[str, msgspec.Raw]
     #: Of what was in its place when it was read or made; None where that is not known.
     stamp: Hashable | None = None
+
+
+class _Listing(NamedTuple):
+    """What is in the log, as one listing has it."""
+
+    #: The numbers of the records, in order.
+    numbers: list[int]
+    #: Of every key, where the listing tells it.
+    stamps: Mapping[Key, Hashable | None]
+    marker: Hashable | None
+
+
+def _numbers(keys: Iterable[Key]) -> list[int]:
+    numbers = map(record_number, keys)
+    return sorted(number for number in numbers if number is not None)
 
 
 def record_key(seq: int) -> Key:
@@ -76,6 +97,11 @@ def read_record(data: bytes, key: Key) -> Logged:
     return Logged(record, digest_of(data), len(data), {name: raw for name, raw in fields.items() if name not in _KNOWN})
 
 
+def is_trimming(seq: int) -> bool:
+    """Whether the log is trimmed once record number `seq` was made: now and then."""
+    return seq % _TRIM_EVERY == 0
+
+
 class Log:
     """The records of one folio."""
 
@@ -85,8 +111,7 @@ class Log:
 
     def sequence(self) -> list[int]:
         """The numbers of the records that are there, in order."""
-        numbers = (record_number(listed.key) for listed in self._backend.list(LOG))
-        return sorted(number for number in numbers if number is not None)
+        return _numbers(listed.key for listed in self._backend.list(LOG))
 
     def read(self, seq: int) -> Logged:
         """Record number `seq`.  Raises KeyMissingError where it is not, FormatError where it is damaged."""
@@ -104,18 +129,38 @@ class Log:
             return self.read(seq)
         return None
 
+    def glance(self) -> Logged | None:
+        """The record with the highest number as it is listed; it is what `newest` gives if it `is_newest` after that.
+
+        Raises FormatError as `newest` does.
+        """
+        listed = self._list()
+        if not (listed.numbers and self._backend.is_distant):
+            return self._not_behind(self._read_end(-1, listed), listed.marker)
+        seq = listed.numbers[-1]
+        is_marked = listed.marker == listed.stamps[record_key(seq)]
+        newest, marked = at_once(
+            self._backend,
+            lambda: self._read_listed(seq, listed),
+            lambda: None if is_marked else self._marked_number(),
+        )
+        return self.newest() if newest is None or (marked or 0) > seq else newest
+
     def newest(self) -> Logged | None:
-        """The record with the highest number, or None in an empty log.
+        """The record with the highest number, which was in the log after it was read.
 
         Raises FormatError if it is damaged, or if it is known that there was a newer one.
         """
-        marker = self._marker_stamp()  # first: what it names was in the log by then
-        newest = self._read_end(-1)
+        listed = self._list()
+        return self._not_behind(self._read_end(-1, listed), listed.marker)
+
+    def _not_behind(self, newest: Logged | None, marker: Hashable | None) -> Logged | None:
+        """`newest`, unless the marker names a newer record, which is given then."""
         if marker is not None and newest is not None and newest.stamp == marker:
             return newest
         marked = self._marked_number()
         if marked is not None and newest is not None and newest.record.seq < marked:
-            newest = self._read_end(-1)  # a commit may have come between
+            newest = self._read_end(-1, self._list())  # a commit may have come between
         if marked is None or (newest is not None and newest.record.seq >= marked):
             return newest
         logged = self._read_stamped(marked)  # a network file system may show a name before it lists it
@@ -136,9 +181,16 @@ class Log:
             raise FormatError(f"{MARKER} holds record {logged.record.seq}, and no log goes so far")
         return logged
 
-    def mark(self, seq: int) -> None:
-        """Let the marker name record number `seq`.  Not durable: one that lags behind does no harm."""
-        self._backend.alias(record_key(seq), MARKER)
+    def _list(self) -> _Listing:
+        # Where the listing tells no stamps: the marker's first, since what it names was in the log by then.
+        marker = None if self._backend.is_distant else self._marker_stamp()
+        stamps = {listed.key: listed.stamp for listed in self._backend.list(LOG)}
+        return _Listing(_numbers(stamps), stamps, stamps.get(MARKER) if marker is None else marker)
+
+    def _mark(self, seq: int, data: bytes) -> None:
+        """Let the marker name the record, if that can be.  Not durable: one that lags behind does no harm."""
+        with contextlib.suppress(StorageError):
+            self._backend.alias(record_key(seq), MARKER, data)
 
     def _marker_stamp(self) -> Hashable | None:
         with contextlib.suppress(StorageError):
@@ -157,26 +209,29 @@ class Log:
         oldest = self._oldest
         # It is the oldest for as long as it is there.
         if oldest is None or self._backend.stamp(record_key(oldest.record.seq)) != oldest.stamp:
-            oldest = self._oldest = self._read_end(0)
+            oldest = self._oldest = self._read_end(0, self._list())
         assert oldest is not None
         return oldest
 
-    def _read_end(self, end: int) -> Logged | None:
-        sequence = self.sequence()
-        while sequence:
-            seq = sequence[end]
-            before, logged = sequence, self._read_stamped(seq)
-            sequence = self.sequence()
+    def _read_end(self, end: int, listed: _Listing) -> Logged | None:
+        while listed.numbers:
+            seq = listed.numbers[end]
+            before, logged = listed, self._read_listed(seq, listed)
+            listed = self._list()
             # What was read may have been trimmed since it was listed, and a sleeping writer's record have taken
             # its number; or it is there and can't be read.
-            if logged is not None and sequence and sequence[end] == seq:
+            if logged is not None and listed.numbers and listed.numbers[end] == seq:
                 return logged
-            if logged is None and sequence == before:
+            if logged is None and listed.numbers == before.numbers:
                 raise FormatError(f"{record_key(seq)} is a link to nothing")
         return None
 
-    def _read_stamped(self, seq: int) -> Logged | None:
-        stamp = self._backend.stamp(record_key(seq))
+    def _read_listed(self, seq: int, listed: _Listing) -> Logged | None:
+        return self._read_stamped(seq, listed.stamps.get(record_key(seq)))
+
+    def _read_stamped(self, seq: int, stamp: Hashable | None = None) -> Logged | None:
+        """Record number `seq`, or None where it is not, with the stamp that it had before it was read."""
+        stamp = self._backend.stamp(record_key(seq)) if stamp is None else stamp
         try:
             return replace(self.read(seq), stamp=stamp)
         except KeyMissingError:
@@ -184,11 +239,17 @@ class Log:
 
     def is_newest(self, logged: Logged) -> bool:
         """Whether the record is there, the very one, and the next one is not."""
-        seq, stamp = logged.record.seq, logged.stamp
-        if self._backend.size(record_key(seq + 1)) is not None:
-            return False
+        began = time.monotonic()
+        next_size, stamp = at_once(
+            self._backend,
+            lambda: self._backend.size(record_key(logged.record.seq + 1)),
+            lambda: self._backend.stamp(record_key(logged.record.seq)),
+        )
+        if self._backend.is_distant and time.monotonic() - began > _LONG:
+            # So long after it was seen, the record and the next one may both have been trimmed.
+            stamp = self._backend.stamp(record_key(logged.record.seq))
         # A sleeping writer's record may have taken the number of one that was trimmed.
-        return stamp is not None and self._backend.stamp(record_key(seq)) == stamp
+        return next_size is None and stamp is not None and stamp == logged.stamp
 
     def retained(self) -> Iterator[Logged]:
         """The records that are there, newest first.  One that is trimmed meanwhile ends the walk."""
@@ -207,7 +268,9 @@ class Log:
         key = record_key(record.seq)
         if record_number(key) is None:
             raise FormatError(f"{record_key(record.seq - 1)} is the last record that a log can have")
-        if record.previous is not None and self._backend.size(record_key(record.seq - 1)) is None:
+        # Where a look costs as much as the creation, the look after that, which is needed anyhow, has to do.
+        is_looked_for = record.previous is not None and not self._backend.is_distant
+        if is_looked_for and self._backend.size(record_key(record.seq - 1)) is None:
             raise KeyExistsError(f"{key} is older than the log")
         data = sealed(_with_fields(encode(record), unknown))
         require_readable(data, f"the record of {record.operation!r}")
@@ -220,7 +283,10 @@ class Log:
             if not self._is_ours(key, record.write_id):
                 raise
             self._backend.confirm(key)
-        return self._settled(logged)
+        if record.previous is None:
+            return self._settled(logged)  # a folio in the making has no second names yet
+        settled: Logged = at_once(self._backend, lambda: self._settled(logged), lambda: self._mark(record.seq, data))[0]
+        return settled
 
     def _settled(self, logged: Logged) -> Logged:
         """The record, just created, once it is known to be part of the log.
@@ -240,8 +306,12 @@ class Log:
 
     def _in_log(self, logged: Logged) -> Logged:
         record = logged.record
-        stamp = self._backend.stamp(record_key(record.seq))
-        if record.previous is None or self._holds(record.seq - 1, record.previous):
+        stamp, is_next = at_once(
+            self._backend,
+            lambda: self._backend.stamp(record_key(record.seq)),
+            lambda: record.previous is None or self._holds(record.seq - 1, record.previous),
+        )
+        if is_next:
             return replace(logged, stamp=stamp)
         self._require_in_log(logged)
         return logged
@@ -271,13 +341,11 @@ class Log:
             return False
 
     def trim(self, newest: int) -> None:
-        """Now and then, remove the records that retention no longer covers, oldest first.
+        """Remove the records that retention no longer covers, oldest first.
 
         The order matters: a sleeping writer takes a record that is there for a sign that all the
         newer ones are.
         """
-        if newest % _TRIM_EVERY:
-            return
         for seq in self.sequence():
             if seq > newest - RETAINED:
                 break

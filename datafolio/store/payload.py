@@ -209,6 +209,10 @@ class StoredPayload:
         with self._naming_the_item():
             return self._objects.open(self._digest, self._size)
 
+    def _open_whole(self) -> BinaryIO:
+        with self._naming_the_item():
+            return self._objects.open_whole(self._digest, self._size)
+
     @contextlib.contextmanager
     def _naming_the_item(self) -> Iterator[None]:
         try:
@@ -237,7 +241,7 @@ class StoredPayload:
         partial = target.with_name(f".{os.urandom(8).hex()}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self.open() as source, open(partial, "xb+") as copy, self._naming_the_item():
+            with self._open_whole() as source, open(partial, "xb+") as copy, self._naming_the_item():
                 self._copy(source, copy)
             partial.replace(target)
         except StorageError:

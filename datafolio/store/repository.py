@@ -8,7 +8,6 @@ import os
 import random
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -24,13 +23,16 @@ from datafolio.errors import (
     MissingObjectError,
     StorageError,
 )
+from datafolio.store.cache import Cache
 from datafolio.store.changes import Change
 from datafolio.store.clock import utc_now
 from datafolio.store.familiar import is_vouched_for
 from datafolio.store.forks import Forkable, renewed_in_children
-from datafolio.store.log import Log, Logged
-from datafolio.store.model import FORMAT, Entry, FolioFile, Node, decode, encode, require_format
+from datafolio.store.log import Log, Logged, is_trimming
+from datafolio.store.model import FORMAT, Entry, FolioFile, decode, encode, require_format
+from datafolio.store.nodes import Nodes
 from datafolio.store.objects import ObjectStore, Source, condemned_key, object_key
+from datafolio.store.parallel import at_once
 from datafolio.store.payload import IncomingPayload, StoredPayload
 from datafolio.store.readme import README
 from datafolio.store.seal import is_sealed, sealed
@@ -55,7 +57,8 @@ DUE_SHARE = 0.5
 _RESERVE = 256 << 10
 _SMALL_RECORD = 32 << 10
 
-_CACHED_NODES = 1024
+_KEPT_NODES = 256
+_MOST_REMEMBERED = 1 << 16
 _LONGEST_WAIT = 0.1
 
 
@@ -78,33 +81,41 @@ class NotAsStoredError(MissingObjectError):
 class Repository(Forkable):
     """One folio's objects and log.  Safe to share between threads, and with forked processes."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, cache: Cache | None = None) -> None:
         """Use `open` or `create`, which check what is there."""
         self.backend = backend
         self.log = Log(backend)
-        self.objects = ObjectStore(backend, self._key_of)
-        self.condemned = ObjectStore(backend, condemned_key)
-        self._loaders = Loaders(self.objects.read, self._load_node, self._load_condemned_node)
-        self._nodes: OrderedDict[Digest, Node] = OrderedDict()
-        self._lock = threading.RLock()
+        # What is at hand anyhow needs no copy.
+        self._cache = cache if backend.is_distant else None
+        self.objects = ObjectStore(backend, self._key_of, self._cache)
+        self.condemned = ObjectStore(backend, condemned_key, self._cache)
+        self._nodes = Nodes(backend, self.objects.read)
+        self._loaders = Loaders(self.objects.read, self._nodes, Nodes(backend, self.condemned.read))
+        self._lock = threading.Lock()
         self._tip: Tip | None = None
+        self._stored: set[Key] = set()
         renewed_in_children(self)
 
     @classmethod
-    def open(cls, backend: Backend) -> Repository:
-        """The folio at `backend`.  Raises FolioNotFoundError where there is none, FormatError for a newer one."""
-        info = read_folio_file(backend)
-        if info is None:
-            raise FolioNotFoundError(f"no folio at {backend.location} (it has no {FOLIO_FILE})")
-        repository = cls(backend)
-        repository.tip()
+    def open(cls, backend: Backend, cache: Cache | None = None, *, to_write: bool = False) -> Repository:
+        """The folio at `backend`.  Raises FolioNotFoundError where there is none, FormatError for a newer one.
+
+        With `to_write`, raises NotExclusiveError for storage that can't have several writers.
+        """
+        repository = cls(backend, cache)
+        _, logged = at_once(backend, lambda: _require_folio(backend, to_write=to_write), repository.log.glance)
+        # It was the newest a moment ago, and every use of it looks again.
+        repository._adopt(repository._require_log(logged))
         return repository
 
     @classmethod
-    def create(cls, backend: Backend) -> Repository:
+    def create(cls, backend: Backend, cache: Cache | None = None) -> Repository:
         """A folio at `backend`: a new one, or the one that is there or that another process just made."""
-        repository = cls(backend)
+        repository = cls(backend, cache)
         if read_folio_file(backend) is None:
+            if backend.is_distant:
+                _create_if_free(backend, README_FILE, README)
+                _require_exclusive(backend, README_FILE, backend.read(README_FILE))
             # The file that makes it a folio comes last, so a folio without a record has lost it.
             first = State.empty(repository._loaders).record(repository._stamp(None, "create the folio"))
             with contextlib.suppress(KeyExistsError):  # another process, or one that was killed, began
@@ -118,11 +129,27 @@ class Repository(Forkable):
 
     def tip(self) -> Tip:
         """The newest record, looked up afresh: everything acknowledged to anybody before this call."""
-        with self._lock:
-            if self._tip is None or not self.log.is_newest(self._tip.logged):
-                self._look_again()
-            assert self._tip is not None
-            return self._tip
+        known = self._tip
+        return known if known is not None and self.log.is_newest(known.logged) else self._look_again()
+
+    def known(self) -> Tip:
+        """The newest record as it was when this was last looked up or committed to here; there may be newer ones."""
+        return self._tip or self.tip()
+
+    def _on_newest(self, work: Callable[[Tip], T]) -> tuple[Tip, Callable[[], T]]:
+        """The newest record, and a call that gives what `work` made of it, or raises what it raised.
+
+        Where a look takes a while, `work` begins meanwhile, with the newest record that is known here; it is done
+        again if that turns out to be an older one.
+        """
+        known = self._tip
+        if known is not None and self.backend.is_distant:
+            outcome, newest = at_once(self.backend, lambda: _outcome_of(work, known), self.tip)
+            if newest is known:
+                return newest, outcome
+        else:
+            newest = self.tip()
+        return newest, _outcome_of(work, newest)
 
     def commit(
         self,
@@ -141,7 +168,11 @@ class Repository(Forkable):
         state needs besides the objects it carries; `stored` are the keys of those stored already.
         On a full disk the share `reserve` of what was held back is given up and the commit tried again.
         """
-        stored = set() if stored is None else stored
+        if stored is None:
+            # Far away it pays to remember what is there; a key is deleted only when it is not that of its digest.
+            stored = self._stored if self.backend.is_distant else set()
+            if len(stored) > _MOST_REMEMBERED:
+                stored.clear()
         try:
             tip = self._commit(operation, change, payloads or {}, stored)
         except StorageError as error:
@@ -165,17 +196,11 @@ class Repository(Forkable):
 
     def _commit(self, operation: str, change: Change, payloads: Mapping[Digest, Source], stored: set[Key]) -> Tip:
         for attempt in itertools.count():
-            tip = self.tip()
+            tip, prepare = self._on_newest(lambda tip: self._prepare(tip, change, payloads, stored))
             try:
-                state = change(tip.state)
+                state = prepare()
                 if state is tip.state:
                     return tip
-                # The keys depend on what has been condemned by now, so this comes after looking at
-                # the tip, every time: who condemns one of them later makes the append below fail.
-                state = state.with_worn_nodes()
-                objects = ObjectStore(self.backend, tip.state.key_of)
-                objects.put_all({**state.pending(), **payloads}, stored)
-                self.condemned.put_all(state.condemned.pending(), stored)
                 logged = self.log.append(state.record(self._stamp(tip, operation)), state.unknown)
             except (KeyExistsError, MissingObjectError) as error:
                 # A missing object is damage, unless a collection came between.
@@ -185,23 +210,55 @@ class Repository(Forkable):
                     self._look_again()
                 time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.001 * 2 ** min(attempt, 10))))  # noqa: S311 - no secret
                 continue
-            self._remember(state)
+            for digest, data in itertools.islice(state.pending_nodes().items(), _KEPT_NODES):
+                # Decoded again, since a made node has entries that hold on to the bytes of many older ones.
+                self._nodes.keep(digest, data)
             adopted = self._adopt(logged, state.stored())
-            for tidy in (self.log.mark, self.log.trim):
-                with contextlib.suppress(StorageError):  # what was asked for is done; a later commit does this
-                    tidy(logged.record.seq)
+            self._trim(logged.record.seq)
             return adopted
         raise AssertionError("unreachable")
 
-    def view(self, read: Callable[[State], T]) -> T:
+    def _trim(self, newest: int) -> None:
+        """Let go of old records; what was asked for is done, so nobody waits for many requests, or hears of errors."""
+
+        def trim() -> None:
+            with contextlib.suppress(StorageError):  # a later commit does it
+                self.log.trim(newest)
+
+        if not is_trimming(newest):
+            return
+        if self.backend.is_distant:
+            threading.Thread(target=trim, name="datafolio-trim", daemon=True).start()
+        else:
+            trim()
+
+    def _prepare(self, tip: Tip, change: Change, payloads: Mapping[Digest, Source], stored: set[Key]) -> State:
+        """The state that the commit is to make of the tip, with everything that it needs stored."""
+        state = change(tip.state)
+        if state is tip.state:
+            return state
+        # The keys depend on what has been condemned by now, so this comes with looking at the tip, every
+        # time: who condemns one of them later takes the number of the record.
+        state = state.with_worn_nodes()
+        objects = ObjectStore(self.backend, tip.state.key_of, self._cache)
+        objects.put_all({**state.pending(), **payloads}, stored)
+        self.condemned.put_all(state.condemned.pending(), stored)
+        return state
+
+    def view(self, read: Callable[[State], T], *, is_pure: bool = True) -> T:
         """What `read` makes of the newest state.
 
-        If an object that it needs was collected meanwhile, it reads again from a newer state.
+        If an object that it needs was collected meanwhile, it reads again from a newer state.  One that `is_pure`
+        may also be called with a state that turns out to be an older one, and what it made of that is forgotten.
         """
         while True:
-            tip = self.tip()
+            if is_pure:
+                tip, outcome = self._on_newest(lambda tip: read(tip.state))
+            else:
+                tip = self.tip()
+                outcome = _outcome_of(lambda tip: read(tip.state), tip)
             try:
-                return read(tip.state)
+                return outcome()
             except MissingObjectError:
                 if self.tip() is tip:
                     raise
@@ -241,8 +298,7 @@ class Repository(Forkable):
 
     def renew(self) -> None:
         """Used in a forked process only: see `Forkable`.  The tip is right, since it is changed in one step."""
-        self._lock = threading.RLock()
-        self._nodes = OrderedDict()
+        self._lock = threading.Lock()
 
     def _stamp(self, tip: Tip | None, operation: str) -> Stamp:
         return Stamp(
@@ -253,8 +309,7 @@ class Repository(Forkable):
             operation=operation,
         )
 
-    def _newest(self) -> Logged:
-        logged = self.log.newest()
+    def _require_log(self, logged: Logged | None) -> Logged:
         if logged is None:
             if self.backend.size(FOLIO_FILE) is None:
                 raise FolioNotFoundError(f"the folio at {self.backend.location} is gone: it was deleted or moved away")
@@ -264,11 +319,11 @@ class Repository(Forkable):
             )
         return logged
 
-    def _look_again(self) -> None:
+    def _look_again(self) -> Tip:
         """Find the newest record from nothing: the folio may even be another one than before, or an older copy."""
-        with self._lock:
-            logged = self._newest()
-            self._tip = Tip(logged, self.state_of(logged))
+        logged = self._require_log(self.log.newest())
+        tip = self._tip = Tip(logged, self.state_of(logged))
+        return tip
 
     def _adopt(self, logged: Logged, state: State | None = None) -> Tip:
         with self._lock:
@@ -280,34 +335,6 @@ class Repository(Forkable):
         # The map only ever grows, so the newest one known here tells every object's place.
         return self._tip.state.key_of(digest) if self._tip is not None else object_key(digest, 0)
 
-    def _remember(self, state: State) -> None:
-        """Keep the nodes that were just stored: the next edit begins with them."""
-        for digest, data in itertools.islice(state.pending_nodes().items(), _CACHED_NODES):
-            # Decoded again, since a made node has entries that hold on to the bytes of many older ones.
-            self._keep_node(digest, decode(data, Node, f"the node {digest}"))
-
-    def _keep_node(self, digest: Digest, node: Node) -> None:
-        with self._lock:
-            self._nodes[digest] = node
-            if len(self._nodes) > _CACHED_NODES:
-                self._nodes.popitem(last=False)
-
-    def _load_node(self, digest: Digest) -> Node:
-        return self._cached_node(digest, self.objects.read)
-
-    def _load_condemned_node(self, digest: Digest) -> Node:
-        return self._cached_node(digest, self.condemned.read)
-
-    def _cached_node(self, digest: Digest, read: Callable[[Digest], bytes]) -> Node:
-        with self._lock:
-            node = self._nodes.get(digest)
-            if node is not None:
-                self._nodes.move_to_end(digest)
-                return node
-        node = decode(read(digest), Node, f"the node {digest}")
-        self._keep_node(digest, node)
-        return node
-
 
 def read_folio_file(backend: Backend) -> FolioFile | None:
     """`folio.json`, or None where there is none.  Raises FormatError for one that is newer or damaged."""
@@ -315,6 +342,10 @@ def read_folio_file(backend: Backend) -> FolioFile | None:
         data = backend.read(FOLIO_FILE)
     except KeyMissingError:
         return None
+    return _require_folio_file(data, backend)
+
+
+def _require_folio_file(data: bytes, backend: Backend) -> FolioFile:
     where = f"{backend.location}/{FOLIO_FILE}"
     info = decode(data, FolioFile, where)
     if not is_sealed(data.removesuffix(b"\n")):
@@ -326,9 +357,41 @@ def read_folio_file(backend: Backend) -> FolioFile | None:
     return info
 
 
+def _require_folio(backend: Backend, *, to_write: bool) -> None:
+    try:
+        data = backend.read(FOLIO_FILE)
+    except KeyMissingError as error:
+        raise FolioNotFoundError(f"no folio at {backend.location} (it has no {FOLIO_FILE})") from error
+    _require_folio_file(data, backend)
+    if to_write:
+        _require_exclusive(backend, FOLIO_FILE, data)
+
+
+def _require_exclusive(backend: Backend, key: Key, data: bytes) -> None:
+    """Raise NotExclusiveError if `backend` can't have several writers.  `data` is what is at `key`, for ever."""
+    if backend.is_distant:
+        from datafolio.backend.probe import require_exclusive  # noqa: PLC0415 - brings what only distant storage needs
+
+        require_exclusive(backend, key, data)
+
+
 def folio_file(info: FolioFile) -> bytes:
     """The contents of `folio.json`."""
     return sealed(encode(info)) + b"\n"
+
+
+def _outcome_of(work: Callable[[Tip], T], tip: Tip) -> Callable[[], T]:
+    """A call that gives what `work` made of `tip`, or raises what it raised."""
+    try:
+        result = work(tip)
+    except Exception as error:  # noqa: BLE001 - raised by the call
+        failure = error
+
+        def fail() -> T:
+            raise failure
+
+        return fail
+    return lambda: result
 
 
 def _create_if_free(backend: Backend, key: Key, data: bytes) -> None:

@@ -13,7 +13,8 @@ import itertools
 import operator
 import re
 import reprlib
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 
 from datafolio.digest import Digest, hash_of_name
 from datafolio.errors import FormatError
@@ -22,11 +23,13 @@ from datafolio.store.model import Node, Ref
 __all__ = [
     "MOST_ENTRIES",
     "MOST_REFS",
+    "AheadLoader",
     "NodeLoader",
     "checked_root",
     "count_of",
     "descend",
     "place_of",
+    "read_ahead",
     "require_places",
     "weight_of",
 ]
@@ -36,6 +39,25 @@ MOST_ENTRIES = 64
 MOST_REFS = 256
 
 NodeLoader = Callable[[Digest], Node]
+
+
+class AheadLoader(ABC):
+    """A `NodeLoader` that can read several nodes at once, where each takes a while."""
+
+    @abstractmethod
+    def __call__(self, digest: Digest) -> Node:
+        """The node with that digest."""
+
+    @abstractmethod
+    def ahead(self, digests: Sequence[Digest]) -> None:
+        """Read these now, if that saves time.  Errors are left to those who need the nodes."""
+
+
+def read_ahead(load: NodeLoader, refs: Iterable[Ref]) -> None:
+    """Have the nodes that `refs` name read at once, if `load` can: all of them are needed next."""
+    if isinstance(load, AheadLoader):
+        load.ahead([ref.digest for ref in refs])
+
 
 # Far more levels than any map needs.
 _MOST_LEVELS = 32

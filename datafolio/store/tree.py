@@ -28,7 +28,7 @@ from datafolio.digest import Digest, digest_of
 from datafolio.errors import FormatError
 from datafolio.store.edit import FANOUT, LEAF_LIMIT, Draft, edit_root, part_at
 from datafolio.store.model import Node, Ref, decode_with, encode
-from datafolio.store.shape import NodeLoader, count_of, descend, place_of, require_places
+from datafolio.store.shape import NodeLoader, count_of, descend, place_of, read_ahead, require_places
 
 __all__ = ["FANOUT", "LEAF_LIMIT", "Change", "NodeLoader", "Tree"]
 
@@ -96,6 +96,19 @@ class Tree(Generic[V]):
     def read_as(self, kind: type[W]) -> Tree[W]:
         """The same map, with values of another type: for those who list it all and need few of their fields."""
         return Tree(kind, self._load_stored, self._root, self._known)
+
+    def loaded_by(self, load: NodeLoader) -> Tree[V]:
+        """The same map, whose nodes are read elsewhere: from where they are being copied to."""
+        return Tree(self._kind, load, self._root)
+
+    def inner_refs(self) -> Iterator[Ref]:
+        """Every node below the root, as its parent names it.  Reads all but the leaves."""
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            yield from node.refs
+            if node.level > 1:
+                waiting.extend(self.child(node.level, ref) for ref in node.refs)
 
     def matching(self, test: Callable[[bytes], bool]) -> Iterator[tuple[str, V]]:
         """The names, in no order, whose values pass `test` as they are encoded, with these values."""
@@ -169,6 +182,11 @@ class Tree(Generic[V]):
         """The node to which a node of `level` refers.  Raises FormatError if the two don't fit."""
         return descend(level, ref, self.load)
 
+    def read_ahead(self, refs: Iterable[Ref]) -> None:
+        """Have these nodes of the map, which are needed next, read at once where each takes a while."""
+        if not self._drafts:
+            read_ahead(self._load_stored, refs)
+
     def _load_to_edit(self, digest: Digest) -> Node:
         self._known.add(digest)
         return self._load_stored(digest)
@@ -187,6 +205,7 @@ class Tree(Generic[V]):
         waiting: list[tuple[Ref | None, Node]] = [(None, self.root)]
         while waiting:
             own, node = waiting.pop()
+            self.read_ahead(node.refs)
             waiting.extend((ref, self.child(node.level, ref)) for ref in node.refs)
             if not node.level:
                 yield own, node
@@ -217,6 +236,7 @@ class Tree(Generic[V]):
             refs = [_refs_at(part.leaves, level) for part in parts]
             shared = refs[0].keys() & refs[1].keys()
             for tree, part, mine in zip((self, other), parts, refs, strict=True):
+                tree.read_ahead(mine[digest] for digest in mine.keys() - shared)
                 part.leaves[:] = [node for node in part.leaves if node.level < level]
                 part.leaves.extend(tree.child(level, mine[digest]) for digest in sorted(mine.keys() - shared))
                 part.digests.update(mine.keys() - shared)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import stat
 import time
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ _LEAST_SECONDS = 0.001
 _SMALL_VIEWS = 10_000
 # At the end of a program, views that take no longer than this are written in any case.
 _ALWAYS_SECONDS = 0.05
+# Far away each part of the maps is a request.  With more names than this they are written less often.
+_MANY_NAMES = 2000
 # A time counts as at most so many times the usual one: it may be a stall's, or a program's that was stopped.
 _MOST_SLOWER = 10
 
@@ -52,6 +55,10 @@ def write_views(repository: Repository, *, last_chance: bool = False) -> None:
 
     A large folio's views take long to write and are so written less often.
     """
+    if repository.backend.is_distant:
+        if last_chance and random.random() * _names(repository) < _MANY_NAMES:  # noqa: S311 - no secret
+            make_views(repository)
+        return
     cost = max(_LEAST_SECONDS, _Pace.seconds_a_byte * _view_size(repository.backend))
     age = _view_age(repository.backend)
     if age is not None and 0 <= age < cost / _SHARE and not (last_chance and cost < _ALWAYS_SECONDS):
@@ -62,6 +69,11 @@ def write_views(repository: Repository, *, last_chance: bool = False) -> None:
     # One time may be out of the ordinary.
     usual = _Pace.seconds_a_byte
     _Pace.seconds_a_byte = (usual + min(taken, _MOST_SLOWER * usual)) / 2
+
+
+def _names(repository: Repository) -> int:
+    state = repository.tip().state
+    return len(state.items) + len(state.snapshots)
 
 
 def make_views(repository: Repository) -> None:

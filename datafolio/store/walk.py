@@ -15,7 +15,7 @@ from datafolio.store.model import Entry, Node, Ref, SnapshotRef
 from datafolio.store.state import State
 from datafolio.store.tree import Tree
 
-__all__ = ["Guard", "Needed", "Role", "Walk", "raising"]
+__all__ = ["Guard", "Needed", "Role", "Walk", "WalkBeyond", "raising"]
 
 Role = Literal["payload", "node", "snapshot", "environment"]
 
@@ -60,12 +60,16 @@ class Walk:
         """Walk everything that `state` needs, but for the map of condemned objects."""
         for _leaf in self._leaves(state.retired, "the version numbers"):
             pass
+        self.contents(state)
+
+    def contents(self, state: State) -> None:
+        """Walk what the items and the snapshots of `state` need."""
         self.items(state.items, "")
         by = "the list of snapshots"
         for digest, own, leaf in self._leaves(state.snapshots, by):
             with self._guard(digest, by):
                 for name, ref in state.snapshots.values_of(leaf, own):
-                    self._snapshot(name, ref, state)
+                    self.snapshot(name, ref, state)
 
     def condemned(self, state: State) -> None:
         """Walk the map of condemned objects.  Only the newest state's is ever read."""
@@ -78,11 +82,13 @@ class Walk:
         for digest, own, leaf in self._leaves(tree, by, root):
             with self._guard(digest, by):
                 for name, entry in tree.values_of(leaf, own):
-                    self._visit(
-                        entry.digest, Needed("payload", entry.size, f"item {name!r} version {entry.version}{suffix}")
-                    )
+                    self._payload(name, entry, suffix)
 
-    def _snapshot(self, name: str, ref: SnapshotRef, state: State) -> None:
+    def _payload(self, name: str, entry: Entry, suffix: str) -> None:
+        self._visit(entry.digest, Needed("payload", entry.size, f"item {name!r} version {entry.version}{suffix}"))
+
+    def snapshot(self, name: str, ref: SnapshotRef, state: State) -> None:
+        """Walk what one of the snapshots of `state` needs."""
         by = f"snapshot {name!r}"
         if ref.snapshot is None and not self._visit(ref.digest, Needed("snapshot", None, by)):
             return
@@ -98,22 +104,48 @@ class Walk:
         """The leaves of `tree` that were not visited before; its root is the object `root`, or in the record."""
         if not tree.root.level:
             yield _Leaf(root, None, tree.root)
+        tree.read_ahead(tree.root.refs)
         waiting = [(tree.root.level, ref) for ref in tree.root.refs]
         while waiting:
             level, ref = waiting.pop()
             if self._visit(ref.digest, Needed("node", None, by), ref.prefix):
                 with self._guard(ref.digest, by):
                     node = tree.child(level, ref)
+                    tree.read_ahead(node.refs)
                     waiting.extend((node.level, below) for below in node.refs)
                     if not node.level:
                         yield _Leaf(ref.digest, ref, node)
 
     def _visit(self, digest: Digest, needed: Needed, prefix: str = "") -> bool:
         """Note the object; whether it is new in that role, and for a node in that region."""
-        self.needed.setdefault(digest, needed)
         # A payload may have the very bytes of a node or snapshot, which is to be looked into all the same.
         visit = (needed.role, digest, prefix)
         if visit in self._visited:
             return False
         self._visited.add(visit)
+        self.needed.setdefault(digest, needed)
         return True
+
+
+class WalkBeyond(Walk):
+    """The objects that the states walked need and that another one, which is stored whole, is not seen to need.
+
+    It reads little where the two share nearly all.  What it comes to may be among the other's objects all the same.
+    """
+
+    def __init__(self, other: State) -> None:
+        super().__init__()
+        self._other = other
+        for tree in (other.items, other.snapshots):
+            for ref in tree.inner_refs():
+                self._visited.add(("node", ref.digest, ref.prefix))
+
+    def _payload(self, name: str, entry: Entry, suffix: str) -> None:
+        known = self._other.items.get(name)
+        if known is None or known.digest != entry.digest:
+            super()._payload(name, entry, suffix)
+
+    def snapshot(self, name: str, ref: SnapshotRef, state: State) -> None:
+        known = self._other.snapshots.get(name)
+        if known is None or known.digest != ref.digest:
+            super().snapshot(name, ref, state)

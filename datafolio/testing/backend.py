@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from datafolio.backend.base import Backend, Key, Listed
+from datafolio.backend.base import Backend, Key
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
+from datafolio.testing.listings import ListingContract
+from datafolio.testing.samples import ABSENT, KEY, KEYS, NO_KEYS, RESERVE, ROUNDS, SHARP_EDGES, listing
+from datafolio.testing.stages import CreationContract, StageContract
 
 __all__ = ["BackendContract"]
 
-KEY = Key("objects/ab/cdef")
-ABSENT = Key("objects/ab/none")
 
-#: Keys of every form that a folio has, and some that are only odd.
-KEYS = [
-    "folio.json",
-    "README.md",
-    "log/00000000000000000017",
-    "objects/ab/" + "ab" * 32,
-    "objects/ab/cdef~3",
-    "objects/ab/cdef~30",
-    "a",
-    "a.b/c-d_e/f/g/h",
-    ".hidden/..two",
-    "with space/ünï~cödé 数",
-]
-NO_KEYS = ["", "/", "/etc/passwd", "..", "../up", "a/../../up", "a/..", "a//b", "a/", "./a", "a/./b", "a\0b"]
-CONTENTS = {
-    "empty": b"",
-    "a byte": b"\0",
-    "every byte": bytes(range(256)) * 3,
-    "line ends": b"\r\n\n\r\x1a",
-    "5 MB": bytes(range(256)) * 20_480,
-}
-SHARP_EDGES = pytest.mark.parametrize("data", CONTENTS.values(), ids=CONTENTS)
-RESERVE = 100_000
-THREADS = 16
-ROUNDS = 20
-
-
-def _listing(backend: Backend, prefix: str = "") -> list[tuple[Key, int]]:
-    return sorted((listed.key, listed.size) for listed in backend.list(prefix))
-
-
-class BackendContract:
+class BackendContract(ListingContract, CreationContract, StageContract):
     """Subclass it, and give a fixture `backend`: a new, empty one for every test."""
 
     # Whole contents.
@@ -56,14 +28,14 @@ class BackendContract:
         backend.create(KEY, data)
         assert backend.read(KEY) == data
         assert backend.size(KEY) == len(data)
-        assert _listing(backend) == [(KEY, len(data))]
+        assert listing(backend) == [(KEY, len(data))]
 
     @SHARP_EDGES
     def test_what_was_replaced_is_read_back(self, backend: Backend, data: bytes) -> None:
         backend.replace(KEY, data)
         assert backend.read(KEY) == data
         assert backend.size(KEY) == len(data)
-        assert _listing(backend) == [(KEY, len(data))]
+        assert listing(backend) == [(KEY, len(data))]
 
     @pytest.mark.parametrize("key", KEYS)
     def test_every_method_takes_every_form_of_key(self, backend: Backend, key: Key) -> None:
@@ -73,7 +45,7 @@ class BackendContract:
         assert backend.read(key) == b"other"
         with backend.open(key) as file:
             assert file.read() == b"other"
-        assert _listing(backend) == [(key, 5)]
+        assert listing(backend) == [(key, 5)]
         backend.delete(key)
         assert backend.size(key) is None
 
@@ -85,7 +57,7 @@ class BackendContract:
         for refused_write in (backend.create, backend.replace):
             with pytest.raises(StorageError, match="can't be a key"):
                 refused_write(key, b"x")
-        assert _listing(backend) == []
+        assert listing(backend) == []
 
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
     def test_any_buffer_is_taken_as_its_bytes(self, backend: Backend, kind: type) -> None:
@@ -132,6 +104,34 @@ class BackendContract:
         path = backend.path(KEY)
         assert path is None or path.read_bytes() == b"as a file"
 
+    @SHARP_EDGES
+    def test_fetching_writes_the_whole_contents_to_a_file(self, backend: Backend, data: bytes) -> None:
+        backend.create(KEY, data)
+        file = io.BytesIO()
+        assert backend.fetch(KEY, file) == len(data)
+        assert file.getvalue() == data
+
+    def test_contents_of_many_megabytes_come_back_however_they_are_read(self, backend: Backend) -> None:
+        data = random.Random(1).randbytes(36_000_004)  # noqa: S311 - no secret
+        with backend.stage() as stage:
+            for begin in range(0, len(data), 1 << 22):
+                stage.write(data[begin : begin + (1 << 22)])
+            stage.publish(KEY)
+        assert backend.size(KEY) == len(data)
+        assert backend.read(KEY) == data
+        file = io.BytesIO()
+        assert backend.fetch(KEY, file) == len(data)
+        assert file.getvalue() == data
+        with backend.open(KEY) as opened:
+            assert opened.seek(-12, 2) == len(data) - 12
+            assert opened.read(100) == data[-12:]
+            for place, count in ((0, 8), (20_000_000, 400_000), (19_999_998, 8), (8_388_600, 16), (50, 9_000_000)):
+                opened.seek(place)
+                assert opened.read(count) == data[place : place + count]
+            opened.seek(30_000_000)
+            assert opened.read() == data[30_000_000:]
+            assert opened.read(1) == b""
+
     # What is not there.
 
     def test_reading_a_missing_key_names_the_key_and_the_place(self, backend: Backend) -> None:
@@ -141,15 +141,41 @@ class BackendContract:
             assert ABSENT in str(caught.value)
             assert backend.location in str(caught.value)
 
-    def test_a_missing_key_has_no_size(self, backend: Backend) -> None:
+    def test_a_missing_key_has_no_size_and_no_stamp(self, backend: Backend) -> None:
         assert backend.size(ABSENT) is None
+        assert backend.stamp(ABSENT) is None
+        assert not backend.exists(ABSENT)
+
+    def test_a_missing_key_can_t_be_fetched_aliased_or_moved(self, backend: Backend) -> None:
+        for take in (
+            lambda: backend.fetch(ABSENT, io.BytesIO()),
+            lambda: backend.alias(ABSENT, KEY),
+            lambda: backend.move(ABSENT, KEY),
+        ):
+            with pytest.raises(KeyMissingError):
+                take()
+        assert listing(backend) == []
+
+    def test_many_keys_are_deleted_at_once_and_no_others(self, backend: Backend) -> None:
+        keys = [Key(f"objects/ab/{index}") for index in range(30)]
+        for key in (*keys, KEY):
+            backend.replace(key, b"x")
+        backend.delete(keys[3])
+        backend.delete_all([])
+        assert len(listing(backend)) == 30
+        backend.delete_all(iter([*keys, ABSENT]))
+        assert listing(backend) == [(KEY, 1)]
+
+    def test_what_could_lead_out_of_the_backend_is_not_deleted_with_others(self, backend: Backend) -> None:
+        with pytest.raises(StorageError, match="can't be a key"):
+            backend.delete_all([KEY, Key("../up")])
 
     def test_deleting_twice_is_no_error(self, backend: Backend) -> None:
         backend.create(KEY, b"x")
         backend.delete(KEY)
         backend.delete(KEY)
         backend.delete(Key("objects/never/was"))
-        assert _listing(backend) == []
+        assert listing(backend) == []
 
     def test_the_folder_of_a_key_is_no_key(self, backend: Backend) -> None:
         backend.create(KEY, b"x")
@@ -165,174 +191,6 @@ class BackendContract:
             backend.read(below)
         backend.delete(below)
         assert backend.read(KEY) == b"x"
-
-    # Listing.
-
-    def test_an_empty_backend_lists_nothing(self, backend: Backend) -> None:
-        assert _listing(backend) == []
-        assert _listing(backend, "objects/") == []
-
-    def test_a_listing_names_every_key_of_the_folder_and_only_those(self, backend: Backend) -> None:
-        for index, key in enumerate(KEYS):
-            backend.create(Key(key), b"x" * index)
-        backend.create(Key("objectspast/x"), b"")
-        sizes = {key: index for index, key in enumerate(KEYS)}
-        assert dict(_listing(backend, "")) == {**sizes, "objectspast/x": 0}
-        for prefix in ("objects/", "objects/ab/", "log/", "a.b/c-d_e/", ".hidden/"):
-            assert dict(_listing(backend, prefix)) == {k: n for k, n in sizes.items() if k.startswith(prefix)}
-
-    def test_a_listing_can_be_deleted_from_while_it_runs(self, backend: Backend) -> None:
-        keys = {Key(f"objects/{index % 7:02}/{index}") for index in range(100)}
-        for key in keys:
-            backend.replace(key, b"x")
-        seen = set()
-        for key, _ in backend.list("objects/"):
-            seen.add(key)
-            backend.delete(key)
-        assert seen == keys
-        assert _listing(backend) == []
-
-    def test_a_listing_keeps_what_was_there_before_it_while_others_write(self, backend: Backend) -> None:
-        before = {Key(f"objects/{index % 5:02}/{index}") for index in range(50)}
-        for key in before:
-            backend.replace(key, b"x")
-        done = threading.Event()
-
-        def churn() -> None:
-            while not done.is_set():
-                backend.replace(Key("objects/00/new"), b"y")
-                backend.delete(Key("objects/00/new"))
-
-        with ThreadPoolExecutor(1) as pool:
-            churning = pool.submit(churn)
-            try:
-                for _ in range(ROUNDS):
-                    assert before <= {key for key, _ in backend.list("objects/")}
-            finally:
-                done.set()
-            churning.result()
-
-    # Exclusive creation.
-
-    def test_creating_a_key_twice_is_refused_and_changes_nothing(self, backend: Backend) -> None:
-        backend.create(KEY, b"first")
-        with pytest.raises(KeyExistsError) as caught:
-            backend.create(KEY, b"second")
-        assert KEY in str(caught.value)
-        assert backend.location in str(caught.value)
-        assert backend.read(KEY) == b"first"
-
-    def test_a_deleted_key_can_be_created_again(self, backend: Backend) -> None:
-        backend.create(KEY, b"first")
-        backend.delete(KEY)
-        backend.create(KEY, b"second")
-        assert backend.read(KEY) == b"second"
-
-    def test_of_many_threads_that_create_one_key_exactly_one_wins(self, backend: Backend) -> None:
-        for turn in range(ROUNDS):
-            key = Key(f"log/{turn}")
-            winners = _race(backend, key)
-            assert len(winners) == 1
-            assert backend.read(key) == winners[0]
-
-    # Stages.
-
-    def test_a_stage_gathers_what_is_written(self, backend: Backend) -> None:
-        with backend.stage() as stage:
-            for part in (b"one ", b"", b"two ", b"three"):
-                assert stage.write(part) == len(part)
-            stage.publish(KEY)
-        assert backend.read(KEY) == b"one two three"
-
-    def test_a_stage_is_seen_by_nobody_until_it_is_published(self, backend: Backend) -> None:
-        with backend.stage() as stage:
-            stage.write(b"half")
-            assert _listing(backend) == []
-            assert backend.size(KEY) is None
-            stage.write(b" and whole")
-            stage.publish(KEY)
-            assert _listing(backend) == [(KEY, len(b"half and whole"))]
-
-    def test_a_stage_publishes_under_several_keys(self, backend: Backend) -> None:
-        others = [Key("objects/ab/cdef~1"), Key("elsewhere/x")]
-        with backend.stage() as stage:
-            stage.write(b"shared")
-            for key in (KEY, *others):
-                stage.publish(key)
-        backend.delete(KEY)
-        assert [backend.read(key) for key in others] == [b"shared", b"shared"]
-
-    def test_a_taken_key_leaves_the_stage_fit_for_another(self, backend: Backend) -> None:
-        backend.create(KEY, b"first")
-        with backend.stage() as stage:
-            stage.write(b"second")
-            with pytest.raises(KeyExistsError):
-                stage.publish(KEY)
-            stage.publish(Key("objects/ab/cdef~1"))
-        assert backend.read(KEY) == b"first"
-        assert backend.read(Key("objects/ab/cdef~1")) == b"second"
-
-    def test_publishing_with_replace_takes_the_place_of_what_was_there(self, backend: Backend) -> None:
-        backend.create(KEY, b"first, and longer")
-        with backend.stage() as stage:
-            stage.write(b"second")
-            stage.publish(KEY, replace=True)
-            stage.publish(KEY, replace=True)
-            stage.publish(Key("free/before"), replace=True)
-        assert backend.read(KEY) == backend.read(Key("free/before")) == b"second"
-        assert len(_listing(backend)) == len({KEY, "free/before"})
-
-    def test_a_discarded_stage_leaves_nothing(self, backend: Backend) -> None:
-        stage = backend.stage()
-        stage.write(b"forgotten")
-        stage.discard()
-        stage.discard()
-        assert _listing(backend) == []
-        assert backend.sweep_stages() == 0
-
-    def test_a_discarded_stage_takes_and_publishes_nothing_more(self, backend: Backend) -> None:
-        stage = backend.stage()
-        stage.write(b"kept")
-        stage.publish(KEY)
-        stage.discard()
-        with pytest.raises(StorageError, match="discarded"):
-            stage.publish(Key("late"))
-        with pytest.raises(StorageError, match="discarded"):
-            stage.write(b"late")
-        assert _listing(backend) == [(KEY, 4)]
-
-    def test_an_error_inside_a_stage_discards_it_and_passes(self, backend: Backend) -> None:
-        def interrupted() -> None:
-            with backend.stage() as stage:
-                stage.write(b"half")
-                raise ZeroDivisionError
-
-        with pytest.raises(ZeroDivisionError):
-            interrupted()
-        assert _listing(backend) == []
-        assert backend.sweep_stages() == 0
-
-    def test_a_sweep_keeps_the_stages_of_the_living(self, backend: Backend) -> None:
-        with backend.stage() as stage:
-            stage.write(b"still ")
-            assert backend.sweep_stages() == 0
-            stage.write(b"here")
-            stage.publish(KEY)
-            assert backend.sweep_stages() == 0
-        assert backend.read(KEY) == b"still here"
-
-    def test_a_sweep_while_others_stage_costs_none_of_them_anything(self, backend: Backend) -> None:
-        def write_many(writer: int) -> None:
-            for turn in range(ROUNDS):
-                backend.create(Key(f"objects/{writer}/{turn}"), b"%d" % turn)
-
-        with ThreadPoolExecutor() as pool:
-            writing = [pool.submit(write_many, writer) for writer in range(4)]
-            while not all(task.done() for task in writing):
-                assert backend.sweep_stages() == 0
-            for task in writing:
-                task.result()
-        assert len(_listing(backend)) == 4 * ROUNDS
 
     # Replacing and confirming.
 
@@ -358,8 +216,53 @@ class BackendContract:
     def test_confirming_changes_nothing(self, backend: Backend) -> None:
         backend.create(KEY, b"x")
         backend.confirm(KEY)
-        assert _listing(backend) == [(KEY, 1)]
+        assert listing(backend) == [(KEY, 1)]
         assert backend.read(KEY) == b"x"
+
+    # Other names.
+
+    @pytest.mark.parametrize("data", [None, b"shared"], ids=["without the contents", "with the contents at hand"])
+    def test_an_alias_has_the_same_contents_and_a_life_of_its_own(self, backend: Backend, data: bytes | None) -> None:
+        other = Key("elsewhere/x")
+        backend.create(KEY, b"shared")
+        backend.create(other, b"whatever was there")
+        backend.alias(KEY, other, data)
+        assert backend.read(other) == b"shared"
+        backend.alias(KEY, other, data)
+        backend.delete(KEY)
+        assert backend.read(other) == b"shared"
+
+    def test_what_is_moved_has_its_new_name_only(self, backend: Backend) -> None:
+        other = Key("elsewhere/x")
+        backend.create(KEY, b"moved")
+        backend.move(KEY, other)
+        assert listing(backend) == [(other, 5)]
+        assert backend.read(other) == b"moved"
+
+    def test_nothing_is_moved_to_where_something_is(self, backend: Backend) -> None:
+        other = Key("elsewhere/x")
+        backend.create(KEY, b"one")
+        backend.create(other, b"other")
+        with pytest.raises(KeyExistsError):
+            backend.move(KEY, other)
+        assert (backend.read(KEY), backend.read(other)) == (b"one", b"other")
+
+    # Stamps.
+
+    def test_a_stamp_tells_what_is_there_from_what_was(self, backend: Backend) -> None:
+        backend.create(KEY, b"one")
+        before = backend.stamp(KEY)
+        assert before is not None
+        assert backend.stamp(KEY) == before
+        assert hash(backend.stamp(KEY)) == hash(before)
+        backend.replace(KEY, b"two")
+        assert backend.stamp(KEY) != before
+
+    def test_a_listing_that_tells_stamps_tells_those_that_a_look_tells(self, backend: Backend) -> None:
+        for index, key in enumerate(KEYS):
+            backend.create(Key(key), b"x" * index)
+        for key, _, stamp in backend.list(""):
+            assert stamp in (None, backend.stamp(key))
 
     # The reserve.
 
@@ -368,12 +271,12 @@ class BackendContract:
         assert not backend.release_reserve()
         backend.keep_reserve(RESERVE)
         backend.keep_reserve(RESERVE)
-        assert _listing(backend) == [(KEY, 1)]
+        assert listing(backend) == [(KEY, 1)]
         assert backend.sweep_stages() == 0
         held = backend.release_reserve(0.5)
         assert backend.release_reserve() == held
         assert not backend.release_reserve()
-        assert _listing(backend) == [(KEY, 1)]
+        assert listing(backend) == [(KEY, 1)]
 
     def test_a_released_reserve_can_be_held_again(self, backend: Backend) -> None:
         backend.create(KEY, b"x")
@@ -381,20 +284,3 @@ class BackendContract:
         held = backend.release_reserve()
         backend.keep_reserve(RESERVE)
         assert backend.release_reserve() == held
-
-
-def _race(backend: Backend, key: Key) -> list[bytes]:
-    """What those wrote who, of many threads that create `key` at once, were told that they did."""
-    start = threading.Barrier(THREADS)
-
-    def attempt(runner: int) -> bytes | None:
-        data = b"runner %d" % runner
-        start.wait()
-        try:
-            backend.create(key, data)
-        except KeyExistsError:
-            return None
-        return data
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return [data for data in pool.map(attempt, range(THREADS)) if data is not None]

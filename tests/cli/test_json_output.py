@@ -32,6 +32,9 @@ COMMANDS = [
     ("snapshot", "delete", "v1.0"),
     ("snapshot", "delete", "v1.0", "--cleanup"),
     ("init", "another"),
+    ("cache", "info"),
+    ("cache", "prune"),
+    ("cache", "clear"),
 ]
 
 

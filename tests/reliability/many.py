@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ _OFF: dict[str, Any] = {"capture_git": False, "capture_environment": False, "cap
 _processes = multiprocessing.get_context("spawn")
 #: In seconds; a worker that takes longer hangs.
 _DEADLINE = 1800
+#: Opens the folio, in whatever process.
+_Folio = Callable[[], DataFolio]
 
 
 @dataclass
@@ -132,16 +135,16 @@ class _Worker:
         self.effects.items[name] = value
 
 
-def _work(path: Path, name: str, operations: int, start: Any) -> Effects:
-    worker = _Worker(DataFolio(path), name)
+def _work(opened: _Folio, name: str, operations: int, start: Any) -> Effects:
+    worker = _Worker(opened(), name)
     start.wait(_DEADLINE)
     for number in range(operations):
         worker.work(number)
     return worker.effects
 
 
-def _collect(path: Path, start: Any, stop: Any) -> int:
-    folio = DataFolio(path)
+def _collect(opened: _Folio, start: Any, stop: Any) -> int:
+    folio = opened()
     start.wait(_DEADLINE)
     count = 0
     while not stop.is_set():
@@ -150,14 +153,18 @@ def _collect(path: Path, start: Any, stop: Any) -> int:
     return count
 
 
-def mixed_work(path: Path, workers: int, operations: int) -> Mixed:
-    """`workers` processes of `operations` each, and one that collects all the while, in the folio at `path`."""
-    folio = DataFolio(path)
+def mixed_work(path: str | Path, workers: int, operations: int, **options: Any) -> Mixed:
+    """`workers` processes of `operations` each, and one that collects all the while, in the folio at `path`.
+
+    `options` are those with which each of them opens it.
+    """
+    opened = partial(DataFolio, path, **options)
+    folio = opened()
     folio.metadata = {"list": [], "nested": {"scores": {}}}
     start, stop = _processes.Barrier(workers + 2), _processes.Event()
     with contextlib.ExitStack() as stack:
-        working = [stack.enter_context(_running(_work, path, f"w{n}", operations, start)) for n in range(workers)]
-        collecting = stack.enter_context(_running(_collect, path, start, stop))
+        working = [stack.enter_context(_running(_work, opened, f"w{n}", operations, start)) for n in range(workers)]
+        collecting = stack.enter_context(_running(_collect, opened, start, stop))
         start.wait(_DEADLINE)
         began = time.monotonic()
         try:

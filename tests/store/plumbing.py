@@ -237,6 +237,10 @@ class WatchedStage(Stage):
         self.backend = backend
         self.inner = inner
 
+    @property
+    def size(self):
+        return self.inner.size
+
     def write(self, data):
         return self.inner.write(data)
 

@@ -38,7 +38,7 @@ def mend_log(work: Work) -> None:
         work.act("fall-back", record_key(newest), "the newest record that can be had; what came after it is lost")
     if found.marker_is_damaged or found.marked > newest:
         work.set_aside(MARKER, "damaged, or ahead of the log")
-        Log(work.backend).mark(newest)
+        work.backend.alias(record_key(newest), MARKER)
         work.act("mark-newest", MARKER, f"names record {newest} now")
 
 
