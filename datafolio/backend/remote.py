@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TypeVar
 from datafolio.backend.base import LARGEST_READ, Backend, Key, Listed, Stage, check_key
 from datafolio.backend.ranges import HEAD, WHOLE, RangedFile, in_ranges
 from datafolio.backend.requests import Requests
-from datafolio.backend.services import CONCURRENCY, Page, Seen, Service, connect, protocol_of
+from datafolio.backend.services import CONCURRENCY, Page, Seen, Service, connect, identity_of, protocol_of
 from datafolio.backend.spool import RemoteStage
 from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, StorageError
@@ -76,7 +76,7 @@ class RemoteBackend(Backend):
 
     def identity(self) -> Hashable:
         """Equal for two backends in the same bucket of the same server, used in the same name."""
-        return self.protocol, self._service().identity(), self._root.partition("/")[0]
+        return self.protocol, self._root.partition("/")[0], identity_of(self._service(), self._options)
 
     def read(self, key: Key) -> bytes:
         data = self._get(key, 0, LARGEST_READ + 1)

@@ -15,7 +15,17 @@ from typing import Any, NamedTuple
 from datafolio.backend.requests import NOTHING_THERE, is_out_of_range
 from datafolio.errors import UsageError
 
-__all__ = ["CONCURRENCY", "CONDITIONAL", "Page", "Seen", "Service", "connect", "protocol_of", "require_protocol"]
+__all__ = [
+    "CONCURRENCY",
+    "CONDITIONAL",
+    "Page",
+    "Seen",
+    "Service",
+    "connect",
+    "identity_of",
+    "protocol_of",
+    "require_protocol",
+]
 
 CONCURRENCY = 32
 
@@ -75,17 +85,21 @@ def connect(url: str, options: Mapping[str, Any]) -> tuple[Service, str]:
     return (S3(fs) if hasattr(fs, "call_s3") else Service(fs, copies=protocol in _GCS)), root
 
 
+def identity_of(service: Service, options: Mapping[str, Any]) -> Hashable:
+    """Equal for the same way to the same server.  Tells nothing of what is in `options`."""
+    from fsspec.utils import tokenize  # noqa: PLC0415 - as above
+
+    return service.kind, tokenize(**options)
+
+
 class Service:
     """Any file system of fsspec.  Paths are the file system's own, as `connect` gives the first of them."""
 
     def __init__(self, fs: Any, *, copies: bool) -> None:
         self._fs = fs
+        self.kind = type(fs)
         #: Whether the server copies an object by itself, at once and whole.
         self.copies = copies
-
-    def identity(self) -> str:
-        """Equal for two services that are the same server, asked in the same name."""
-        return str(self._fs._fs_token)  # noqa: SLF001 - fsspec's own key for what is the same file system
 
     def get(self, path: str, start: int, end: int) -> bytes:
         """The bytes from `start` to `end`, or to where they end."""

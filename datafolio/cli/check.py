@@ -12,11 +12,11 @@ from datafolio.cli.session import parse_share, target_of
 from datafolio.errors import FolioNotFoundError, UsageError
 from datafolio.porcelain.place import Place, bind_place
 from datafolio.store.findings import Finding, Report
+from datafolio.store.foliofile import FOLIO_FILE
 from datafolio.store.fsck import Progress
 from datafolio.store.fsck import fsck as check
 from datafolio.store.log import Log
 from datafolio.store.repair import Repair, repair
-from datafolio.store.repository import FOLIO_FILE
 from datafolio.text import format_size
 
 if TYPE_CHECKING:

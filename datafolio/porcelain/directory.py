@@ -9,8 +9,9 @@ from pathlib import Path
 from datafolio.backend import LocalBackend
 from datafolio.backend.local import STAGING
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, StorageError
+from datafolio.store.foliofile import FOLIO_FILE
 from datafolio.store.log import LOG, record_key
-from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
+from datafolio.store.repository import README_FILE, Repository
 
 __all__ = ["init_folio", "open_folio", "open_or_create"]
 

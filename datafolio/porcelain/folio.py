@@ -206,8 +206,8 @@ class DataFolio(ItemReader, ItemWriter):
         Each is a dict with ``name, description, tags, timestamp`` (UTC, ISO 8601)``, item_versions,
         metadata_snapshot, git, environment, execution`` and more; what was not captured is None.
         """
-        wanted = set(check_tags(() if tags is None else tags))
-        return [info for info in self._binding.folio_view(list_infos) if wanted <= set(info["tags"])]
+        wanted = frozenset(check_tags(() if tags is None else tags))
+        return self._binding.folio_view(lambda state: list_infos(state, wanted))
 
     def get_snapshot_info(self, name: str) -> dict[str, Any]:
         """The same dict for one snapshot.  Raises SnapshotNotFoundError."""

@@ -12,8 +12,9 @@ from datafolio.backend.places import is_url, open_backend
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, UsageError
 from datafolio.porcelain import directory
 from datafolio.porcelain.nearby import cache
+from datafolio.store.foliofile import FOLIO_FILE
 from datafolio.store.log import record_key
-from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
+from datafolio.store.repository import README_FILE, Repository
 from datafolio.text import quoted
 
 __all__ = ["Place", "bind_path", "bind_place", "shortest", "working_directory"]

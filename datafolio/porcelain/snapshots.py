@@ -29,13 +29,15 @@ def snapshot_info(state: State, name: str) -> dict[str, Any]:
     return _info(state, ref, state.environment, _versions(state))
 
 
-def list_infos(state: State) -> list[dict[str, Any]]:
-    """`snapshot_info` of every snapshot, the oldest first."""
+def list_infos(state: State, tags: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    """`snapshot_info` of every snapshot that has all of `tags`, the oldest first."""
     # Many snapshots share few environments.
     environment = functools.lru_cache(maxsize=None)(state.environment)
     versions = _versions(state)
     refs = sorted([ref for _, ref in state.snapshots.kept_items()], key=operator.attrgetter("number"))
-    return [_info(state, ref, environment, versions) for ref in refs]
+    return [
+        _info(state, ref, environment, versions) for ref in refs if not tags or tags.issubset(state.snapshot(ref).tags)
+    ]
 
 
 def _info(

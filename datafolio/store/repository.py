@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -19,7 +19,6 @@ from datafolio.errors import (
     FolioNotFoundError,
     FormatError,
     KeyExistsError,
-    KeyMissingError,
     MissingObjectError,
     StorageError,
 )
@@ -27,20 +26,19 @@ from datafolio.store.cache import Cache
 from datafolio.store.changes import Change
 from datafolio.store.clock import utc_now
 from datafolio.store.familiar import is_vouched_for
+from datafolio.store.foliofile import FOLIO_FILE, folio_file, read_folio_file, require_exclusive, require_folio
 from datafolio.store.forks import Forkable, renewed_in_children
 from datafolio.store.log import Log, Logged, is_trimming
-from datafolio.store.model import FORMAT, Entry, FolioFile, decode, encode, require_format
+from datafolio.store.model import FORMAT, Entry, FolioFile
 from datafolio.store.nodes import Nodes
 from datafolio.store.objects import ObjectStore, Source, condemned_key, object_key
 from datafolio.store.parallel import at_once
 from datafolio.store.payload import IncomingPayload, StoredPayload
 from datafolio.store.readme import README
-from datafolio.store.seal import is_sealed, sealed
 from datafolio.store.state import Loaders, Stamp, State
 
-__all__ = ["COLLECTING", "DELETING", "DUE_SHARE", "FOLIO_FILE", "README_FILE", "NotAsStoredError", "Repository", "Tip"]
+__all__ = ["COLLECTING", "DELETING", "DUE_SHARE", "README_FILE", "NotAsStoredError", "Repository", "Tip"]
 
-FOLIO_FILE = Key("folio.json")
 README_FILE = Key("README.md")
 
 T = TypeVar("T")
@@ -103,7 +101,7 @@ class Repository(Forkable):
         With `to_write`, raises NotExclusiveError for storage that can't have several writers.
         """
         repository = cls(backend, cache)
-        _, logged = at_once(backend, lambda: _require_folio(backend, to_write=to_write), repository.log.glance)
+        _, logged = at_once(backend, lambda: require_folio(backend, to_write=to_write), repository.log.glance)
         # It was the newest a moment ago, and every use of it looks again.
         repository._adopt(repository._require_log(logged))
         return repository
@@ -115,7 +113,7 @@ class Repository(Forkable):
         if read_folio_file(backend) is None:
             if backend.is_distant:
                 _create_if_free(backend, README_FILE, README)
-                _require_exclusive(backend, README_FILE, backend.read(README_FILE))
+                require_exclusive(backend, README_FILE, backend.read(README_FILE))
             # The file that makes it a folio comes last, so a folio without a record has lost it.
             first = State.empty(repository._loaders).record(repository._stamp(None, "create the folio"))
             with contextlib.suppress(KeyExistsError):  # another process, or one that was killed, began
@@ -334,50 +332,6 @@ class Repository(Forkable):
     def _key_of(self, digest: Digest) -> Key:
         # The map only ever grows, so the newest one known here tells every object's place.
         return self._tip.state.key_of(digest) if self._tip is not None else object_key(digest, 0)
-
-
-def read_folio_file(backend: Backend) -> FolioFile | None:
-    """`folio.json`, or None where there is none.  Raises FormatError for one that is newer or damaged."""
-    try:
-        data = backend.read(FOLIO_FILE)
-    except KeyMissingError:
-        return None
-    return _require_folio_file(data, backend)
-
-
-def _require_folio_file(data: bytes, backend: Backend) -> FolioFile:
-    where = f"{backend.location}/{FOLIO_FILE}"
-    info = decode(data, FolioFile, where)
-    if not is_sealed(data.removesuffix(b"\n")):
-        # The first version of datafolio did not seal the file, and wrote nothing else in it.
-        fields = decode(data, dict[str, Any], where).keys()
-        if fields != set(FolioFile.__struct_fields__) or info.format != 1:
-            raise FormatError(f"{where} is damaged: it does not end with the digest of what stands before")
-    require_format(info.format, where)
-    return info
-
-
-def _require_folio(backend: Backend, *, to_write: bool) -> None:
-    try:
-        data = backend.read(FOLIO_FILE)
-    except KeyMissingError as error:
-        raise FolioNotFoundError(f"no folio at {backend.location} (it has no {FOLIO_FILE})") from error
-    _require_folio_file(data, backend)
-    if to_write:
-        _require_exclusive(backend, FOLIO_FILE, data)
-
-
-def _require_exclusive(backend: Backend, key: Key, data: bytes) -> None:
-    """Raise NotExclusiveError if `backend` can't have several writers.  `data` is what is at `key`, for ever."""
-    if backend.is_distant:
-        from datafolio.backend.probe import require_exclusive  # noqa: PLC0415 - brings what only distant storage needs
-
-        require_exclusive(backend, key, data)
-
-
-def folio_file(info: FolioFile) -> bytes:
-    """The contents of `folio.json`."""
-    return sealed(encode(info)) + b"\n"
 
 
 def _outcome_of(work: Callable[[Tip], T], tip: Tip) -> Callable[[], T]:

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import DamageError, KeyMissingError, StorageError
+from datafolio.store.foliofile import read_folio_file
 from datafolio.store.model import decode, encode
-from datafolio.store.repository import Repository, Tip, read_folio_file
+from datafolio.store.repository import Repository, Tip
 from datafolio.store.seal import is_sealed, sealed
 
 __all__ = ["SYNCED_FILE", "remember_synced", "synced_contents"]

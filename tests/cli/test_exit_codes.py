@@ -54,7 +54,7 @@ FAILURES = [
     (("snapshot", "create", "v9", "-t", ""), 2, "tag"),
     (("snapshot", "export", "v1.0", "."), 4, "not empty"),
     (("init",), 4, "a folio already"),
-    (("--folio", "s3://bucket/x", "status"), 2, "URL"),
+    (("--folio", "nosuch://bucket/x", "status"), 2, "nosuch://"),
     (("--folio", "a", "init", "b"), 2, "--folio"),
     (("snapshot", "shwo", "v1.0"), 2, "shwo"),
     (("nonsense",), 2, "nonsense"),

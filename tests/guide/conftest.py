@@ -15,6 +15,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from datafolio import DataFolio
+from tests.remote.conftest import server
+
+__all__ = ["server"]
 
 ROOT = Path(__file__).parents[2]
 

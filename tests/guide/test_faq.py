@@ -9,7 +9,6 @@ import pytest
 
 from datafolio import (
     DataFolio,
-    FolioError,
     ItemInUseError,
     ReadOnlyError,
     SnapshotExistsError,
@@ -108,12 +107,22 @@ def test_can_i_share_a_snapshot_others_can_load_it_from_the_bundle_directory(cla
     assert theirs.validate()
 
 
-@pytest.mark.xfail(strict=True, raises=FolioError, reason="folios in object stores are still to come")
-def test_do_snapshots_work_with_cloud_storage():
-    folio = DataFolio("memory://bucket/experiment")
-    folio.add_json("a", 1)
+def test_do_snapshots_work_with_cloud_storage(server, df, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATAFOLIO_CACHE_DIR", str(tmp_path / "cache"))
+    url, options = server.url("experiment"), server.options
+    folio = DataFolio(url, storage_options=options)
+    folio.add_table("train_data", df)
+    folio.metadata["accuracy"] = 0.89
     folio.create_snapshot("v1.0")
-    assert DataFolio.load_snapshot("memory://bucket/experiment", "v1.0").get_json("a") == 1
+    folio.add_table("train_data", df.head(1), overwrite=True)
+    folio.create_snapshot("v2.0")
+    assert folio.compare_snapshots("v1.0", "v2.0")["modified_items"] == ["train_data"]
+    theirs = DataFolio.load_snapshot(url, "v1.0", storage_options=options)
+    pd.testing.assert_frame_equal(theirs.get_table("train_data"), df)
+    assert theirs.metadata["accuracy"] == 0.89
+    folio.restore_snapshot("v1.0")
+    folio.delete_snapshot("v2.0", cleanup_orphans=True)
+    assert folio.validate()
 
 
 def test_snapshots_capture_the_complete_state(classifier):

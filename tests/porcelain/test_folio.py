@@ -245,10 +245,10 @@ def test_what_is_no_path_is_refused(tmp_path, monkeypatch, path):
     refuse(path, tmp_path, kind=UsageError)
 
 
-@pytest.mark.parametrize("url", ["s3://", "nosuch://bucket/folio", "s3://user:secret@bucket/folio"])
+@pytest.mark.parametrize("url", ["s3://", "nosuch://bucket/folio"])
 def test_a_url_that_names_no_place_is_refused_and_becomes_no_directory_of_that_name(tmp_path, monkeypatch, url):
     monkeypatch.chdir(tmp_path)
-    assert "URL" in refuse(url, tmp_path, kind=UsageError)
+    assert "s3://" in refuse(url, tmp_path, kind=UsageError)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of the POSIX kind")

@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import sys
 
+import pandas as pd
 import pytest
 
+from datafolio import DataFolio
 from datafolio.backend import Key
 from datafolio.backend.remote import RemoteBackend
 from datafolio.errors import KeyExistsError, StorageError
@@ -68,6 +70,16 @@ def test_a_folio_lives_there(backend):
     plumbing.snapshot(second, "v1")
     assert len(plumbing.contents(first, "v1")) == 10
     plumbing.assert_sound(backend)
+
+
+def test_datafolio_takes_its_url(azure):
+    url = azure.url()
+    folio = DataFolio(url, storage_options=azure.options)
+    folio.add_table("numbers", pd.DataFrame({"a": range(1000)}))
+    folio.create_snapshot("v1")
+    again = DataFolio(url, storage_options=azure.options)
+    assert again.get_snapshot("v1").get_table("numbers")["a"].sum() == 499_500
+    assert "AccountKey" not in repr(again)
 
 
 def test_no_such_container_is_said(azure):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import multiprocessing
 import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 
+from datafolio import DataFolio
 from datafolio.backend import Key, LocalBackend
 from datafolio.backend.http import HttpBackend
 from datafolio.errors import (
@@ -131,6 +135,18 @@ def test_a_change_is_refused_with_the_way_to_a_copy(static, folio):
     with pytest.raises(ReadOnlyError):
         plumbing.delete_snapshot(published, "v1")
     assert plumbing.contents(folio) == plumbing.contents(published)
+
+
+def test_datafolio_takes_its_url(served):
+    folio = DataFolio(served.folder)
+    folio.add_table("numbers", pd.DataFrame({"a": range(1000)}))
+    folio.create_snapshot("v1")
+    published = DataFolio(served.url)
+    folio.add_data("late", {"x": 1})
+    assert published.get_snapshot("v1").get_table("numbers")["a"].sum() == 499_500
+    assert published.get_data("late") == {"x": 1}
+    with pytest.raises(ReadOnlyError, match=f"datafolio clone {served.url} DIRECTORY"):
+        published.add_data("mine", 1)
 
 
 def test_every_way_to_write_is_refused(static):
@@ -468,3 +484,18 @@ def test_reading_over_http_needs_no_other_library(static, folio):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"fsspec", "aiohttp", "requests", "pandas", "pyarrow"} & set(done.stdout.split())
+
+
+def test_https_is_trusted_as_far_as_the_certificate_is(tmp_path, folio, monkeypatch):
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate")
+    made = ["-keyout", tmp_path / "key", "-out", tmp_path / "cert", "-days", "2", "-subj", "/CN=localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, *made], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    with serving(tmp_path / "folio", Static, tls=context) as server:
+        with pytest.raises(StorageError, match="certificate"):
+            Repository.open(HttpBackend(server.url))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert"))
+        assert plumbing.contents(Repository.open(HttpBackend(server.url))) == plumbing.contents(folio)

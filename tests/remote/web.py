@@ -47,11 +47,14 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving(folder, handler, *, at="") -> Iterator[Web]:
+def serving(folder, handler, *, at="", tls=None) -> Iterator[Web]:
     """The files of `folder`, as `handler` gives them, below the path `at`."""
     web = Web("", Path(folder))
     with _Server(("127.0.0.1", 0), partial(handler, web, at)) as server:
         web.url = f"http://127.0.0.1:{server.server_address[1]}{at}"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+            web.url = web.url.replace("http://127.0.0.1", "https://localhost")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -494,7 +494,7 @@ def test_a_use_after_the_clock_was_put_back_counts(folder, cache, far):
 def test_one_process_never_passes_the_limit(folder, far):
     cache = Cache(folder, SMALL)
     far.open(cache, far.put_random(2 * BLOCK))  # from here on it knows how much there is
-    for size in range(300):
+    for size in range(150):
         digest = far.put_random(size * 97 % (5 * BLOCK))
         assert far.open(cache, digest) == far.objects[digest]
         assert cache.info().size <= SMALL
@@ -504,7 +504,7 @@ def test_one_process_never_passes_the_limit(folder, far):
 def test_many_short_processes_pass_the_limit_by_little(folder, far):
     # Each adds a hundredth of the limit, which alone would be no reason to look.
     limit = 400 * BLOCK
-    for _ in range(1000):
+    for _ in range(400):
         far.open(Cache(folder, limit), far.put_random(4 * BLOCK))
     assert limit // 2 < Cache(folder, limit).info().size < limit * 1.5
 

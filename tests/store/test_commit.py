@@ -23,10 +23,11 @@ from datafolio.errors import (
     StorageError,
 )
 from datafolio.store import changes
+from datafolio.store.foliofile import FOLIO_FILE
 from datafolio.store.log import LOG, record_key
 from datafolio.store.objects import OBJECTS, object_key
 from datafolio.store.parallel import in_parallel
-from datafolio.store.repository import FOLIO_FILE, README_FILE, Repository
+from datafolio.store.repository import README_FILE, Repository
 from tests.store.plumbing import (
     WatchedBackend,
     assert_sound,

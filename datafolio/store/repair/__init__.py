@@ -19,6 +19,7 @@ from datafolio.errors import DamageError, NewerFormatError, NotAFileError, Stora
 from datafolio.store.clock import utc_now
 from datafolio.store.condemn import salt_of
 from datafolio.store.findings import Finding, Report
+from datafolio.store.foliofile import FOLIO_FILE, folio_file, read_folio_file
 from datafolio.store.fsck import Progress, fsck
 from datafolio.store.model import FORMAT, NUMBER, FolioFile
 from datafolio.store.objects import CONDEMNED, OBJECTS, parse_key
@@ -26,7 +27,7 @@ from datafolio.store.repair.copies import Place, digest_at, named_digest
 from datafolio.store.repair.log import mend_log
 from datafolio.store.repair.overlay import Overlay
 from datafolio.store.repair.work import Action, Work
-from datafolio.store.repository import FOLIO_FILE, Repository, folio_file, read_folio_file
+from datafolio.store.repository import Repository
 from datafolio.store.state import State
 from datafolio.store.tree import Tree
 from datafolio.store.views import make_views

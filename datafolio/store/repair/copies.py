@@ -10,9 +10,10 @@ from typing import NamedTuple
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of_file
 from datafolio.errors import DamageError, StorageError
+from datafolio.store.foliofile import FOLIO_FILE, read_folio_file
 from datafolio.store.log import LOG, Logged, read_record
 from datafolio.store.objects import CONDEMNED, OBJECTS, parse_condemned_key, parse_key
-from datafolio.store.repository import FOLIO_FILE, README_FILE, read_folio_file
+from datafolio.store.repository import README_FILE
 from datafolio.store.views import ITEMS_FILE, SNAPSHOTS_FILE
 
 __all__ = ["ASIDE", "Copies", "Place", "RecordCopy", "digest_at", "named_digest"]
