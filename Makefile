@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format bench bench-micro bench-peers profile torture clean
+.PHONY: help demo test check lint types format bench bench-micro bench-peers bench-remote profile torture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -31,6 +31,7 @@ format: $(VENV)/.dev ## rewrite the sources in the project's format
 
 torture: $(VENV)/.test ## try to break a folio, in the long forms (hours)
 	$(BIN)/python -m tests.reliability
+	$(BIN)/python -m tests.remote
 
 bench: $(VENV)/.test ## measure the figures and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
@@ -43,6 +44,9 @@ profile: $(VENV)/.test ## say where the time of everyday work goes
 
 bench-peers: $(VENV)/.test ## do the same work with other programs and write docs/benchmarks-peers.md
 	$(BIN)/python -m benchmarks.peers
+
+bench-remote: $(VENV)/.test ## measure folios on an object store and write docs/benchmarks-remote.md
+	$(BIN)/python -m benchmarks.remote
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-peers demo-folio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

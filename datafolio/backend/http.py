@@ -24,6 +24,8 @@ __all__ = ["HttpBackend"]
 
 _LOG = "log/"
 _MARKER = Key("log/newest")
+# A marker lags behind by a few records at most.
+_FARTHEST = 1000
 
 
 class HttpBackend(Backend):
@@ -143,12 +145,17 @@ class HttpBackend(Backend):
         marker = Download(self._site, _MARKER)
         data = self._read_marker(marker)
         yield Listed(_MARKER, len(data), marker.stamp)
-        for number in itertools.count(_number_in(data, f"{self.location}/{_MARKER}")):
+        first = _number_in(data, f"{self.location}/{_MARKER}")
+        for number in range(first, first + _FARTHEST):
             key = Key(f"{_LOG}{number:012d}")
             found = self._site.look(key)
             if found is None:
                 return
             yield Listed(key, found.size, self.stamp(key) if found.stamp is None else found.stamp)
+        raise StorageError(
+            f"{self.location} has {_FARTHEST} records that come after {_MARKER}, so it gives something for files "
+            f"that are not there, too; have it answer 404 for those"
+        )
 
     def _read_marker(self, marker: Download) -> bytes:
         try:

@@ -81,7 +81,11 @@ class Binding:
         # Shared with the bindings to snapshots that are made of this one: they may be the batch's own.
         self._batches = threading.local() if batches is None else batches
         self._work = _Work()
-        weakref.finalize(self, _finish, repository, self._work)
+        self._finish = weakref.finalize(self, _finish, repository, self._work)
+
+    def finish(self) -> None:
+        """Bring the files for people up to date now, and not when this is garbage or the program ends."""
+        self._finish()
 
     @property
     def location(self) -> str:
@@ -303,8 +307,13 @@ class _Work:
 
 
 def _finish(repository: Repository, work: _Work) -> None:
-    if work.was_done:
-        _write_views(repository, last_chance=True)
+    if not work.was_done:
+        return
+    if repository.backend.is_distant and threading.current_thread() is not threading.main_thread():
+        # Garbage is found in any thread, and in the one that makes the requests this would wait for itself for ever.
+        threading.Thread(target=_write_views, args=[repository], kwargs={"last_chance": True}).start()
+        return
+    _write_views(repository, last_chance=True)
 
 
 def _write_views(repository: Repository, *, last_chance: bool) -> None:

@@ -13,6 +13,7 @@ from datafolio.errors import DestinationExistsError, FolioNotFoundError, UsageEr
 from datafolio.porcelain import directory
 from datafolio.porcelain.nearby import cache
 from datafolio.store.foliofile import FOLIO_FILE
+from datafolio.store.cache import Cache
 from datafolio.store.log import record_key
 from datafolio.store.repository import README_FILE, Repository
 from datafolio.text import quoted
@@ -40,7 +41,7 @@ class Place(NamedTuple):
         if isinstance(self.backend, LocalBackend):
             return directory.open_folio(self.backend)
         try:
-            return Repository.open(self.backend, cache(), to_write=not (read_only or self.backend.is_read_only))
+            return Repository.open(self.backend, self._cache(), to_write=not (read_only or self.backend.is_read_only))
         except FolioNotFoundError as error:
             raise FolioNotFoundError(f"{error}; `datafolio init {self.path}` makes one") from error
 
@@ -55,7 +56,7 @@ class Place(NamedTuple):
             return self.open(read_only=False)
         except FolioNotFoundError:
             self._require_free()
-            return Repository.create(self.backend, cache())
+            return Repository.create(self.backend, self._cache())
 
     def init(self) -> Repository:
         """A new folio, beside whatever else is there.
@@ -67,7 +68,10 @@ class Place(NamedTuple):
             return directory.init_folio(self.backend)
         if self.backend.exists(FOLIO_FILE):
             raise DestinationExistsError(f"{self.path} is a folio already")
-        return Repository.create(self.backend, cache())
+        return Repository.create(self.backend, self._cache())
+
+    def _cache(self) -> Cache | None:
+        return cache() if self.backend.is_distant else None
 
     def _require_free(self) -> None:
         if self.backend.is_read_only:

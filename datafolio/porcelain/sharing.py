@@ -88,6 +88,7 @@ def clone(
     made = place.open_or_create()
     receiver = Binding(made, place, read_only=False, trust=False)
     done = _Transfer(repository, receiver, "clone of", wanted, progress).run(made)
+    receiver.finish()
     return Binding(made, place, read_only=False, trust=True), done
 
 
@@ -113,7 +114,9 @@ def _send(
 ) -> dict[str, Any]:
     receiver = Binding(target, place, read_only=False, trust=False, auto_gc=binding.auto_gc)
     own = None if binding.read_only else binding.repository
-    return _Transfer(binding.repository, receiver, how, snapshot, progress).run(own)
+    done = _Transfer(binding.repository, receiver, how, snapshot, progress).run(own)
+    receiver.finish()
+    return done
 
 
 class _Transfer:

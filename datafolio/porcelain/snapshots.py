@@ -35,6 +35,7 @@ def list_infos(state: State, tags: frozenset[str] = frozenset()) -> list[dict[st
     environment = functools.lru_cache(maxsize=None)(state.environment)
     versions = _versions(state)
     refs = sorted([ref for _, ref in state.snapshots.kept_items()], key=operator.attrgetter("number"))
+    state.read_ahead(ref.snapshot.tree for ref in refs if ref.snapshot is not None and ref.item_versions is None)
     return [
         _info(state, ref, environment, versions) for ref in refs if not tags or tags.issubset(state.snapshot(ref).tags)
     ]

@@ -106,6 +106,8 @@ class _Check:
         self._checked = 0
         self._unneeded: list[int] = []
         self._tip: Tip | None = None
+        #: Of what is stored, where to ask for each takes longer than to list them all.
+        self._sizes: dict[Key, int] | None = None
 
     def report(self) -> Report:
         return Report(
@@ -279,7 +281,10 @@ class _Check:
         total = sum(needed.size or 0 for digest, needed in wanted.items() if digest in read)
         self._progress(0, total)
         shares = _shares(self._placed(wanted, read))
-        with ThreadPoolExecutor(_CORES) as pool:
+        if self._backend.is_distant:
+            self._sizes = {key: size for key, size, _ in self._backend.list(OBJECTS)}
+        threads = max(_CORES, self._backend.concurrency) if self._backend.is_distant else _CORES
+        with ThreadPoolExecutor(threads) as pool:
             found = pool.map(lambda share: [self._fault(repository, each, total) for each in share], shares)
             for share, faults in zip(shares, found, strict=True):
                 for each, fault in zip(share, faults, strict=True):
@@ -312,7 +317,7 @@ class _Check:
 
     def _fault(self, repository: Repository, work: _Work, total: int) -> tuple[str, str] | None:
         try:
-            size = self._backend.size(work.key)
+            size = self._backend.size(work.key) if self._sizes is None else self._sizes.get(work.key)
             if size is None:
                 return "object-missing", "the file is missing"
             if work.size is not None and size != work.size:

@@ -20,6 +20,8 @@ that it does not reach will never be reached again, and whoever made them has lo
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from datafolio.backend import Key
@@ -38,6 +40,9 @@ __all__ = ["DUE_BYTES", "Collection", "collect", "collect_if_due"]
 
 #: An automatic collection waits until there is this much to gain, in bytes.
 DUE_BYTES = 32 << 20
+
+# Enough for storage that deletes many at a time, few enough to tell how far it has come.
+_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,21 @@ def collect(
     repository.backend.sweep_stages()
     sweep = _Sweep(repository)
     for part in marking.parts():
-        for stored, size in part.items():
-            sweep.delete(object_key(*stored), size)
-            marking.settle(size)
+        for keys in _portions({object_key(*stored): size for stored, size in part.items()}):
+            sweep.delete(keys)
+            marking.settle(sum(keys.values()))
         # Seen from the newest state: a collector that slept may find its own map replaced.
         repository.view(sweep.map)
     repository.keep_reserve()
     sweep.require_deleted()
     return Collection(marking.orphans(), sweep.objects, sweep.size)
+
+
+def _portions(keys: Mapping[Key, int]) -> Iterator[dict[Key, int]]:
+    """`keys`, some at a time."""
+    waiting = iter(keys.items())
+    while portion := dict(itertools.islice(waiting, _DELETED_AT_ONCE)):
+        yield portion
 
 
 class _Sweep:
@@ -90,10 +102,15 @@ class _Sweep:
         self.objects = 0
         self.size = 0
 
-    def delete(self, key: Key, size: int) -> None:
-        if self._is_deleted(key, size):
-            self.objects += 1
-            self.size += size
+    def delete(self, keys: Mapping[Key, int]) -> None:
+        """Delete objects, of which the sizes are given."""
+        try:
+            self._repository.backend.delete_all(keys)
+        except StorageError:
+            # One that can't be deleted does not keep the others.
+            keys = {key: size for key, size in keys.items() if self._is_deleted(key, size)}
+        self.objects += len(keys)
+        self.size += sum(keys.values())
 
     def _is_deleted(self, key: Key, size: int) -> bool:
         try:

@@ -15,6 +15,7 @@ import contextlib
 import re
 import time
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -253,11 +254,21 @@ class Log:
 
     def retained(self) -> Iterator[Logged]:
         """The records that are there, newest first.  One that is trimmed meanwhile ends the walk."""
-        for seq in reversed(self.sequence()):
-            try:
-                yield self.read(seq)
-            except KeyMissingError:
-                return
+        waiting = self.sequence()
+        some = self._backend.concurrency if self._backend.is_distant else 1
+        while waiting:
+            read = at_once(self._backend, *(partial(self._found, seq) for seq in reversed(waiting[-some:])))
+            del waiting[-some:]
+            for logged in read:
+                if logged is None:
+                    return
+                yield logged
+
+    def _found(self, seq: int) -> Logged | None:
+        try:
+            return self.read(seq)
+        except KeyMissingError:
+            return None
 
     def append(self, record: Record, unknown: Mapping[str, msgspec.Raw]) -> Logged:
         """Make `record` the newest, durably, if its number is free and the record before it is there.

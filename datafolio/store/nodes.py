@@ -17,6 +17,8 @@ from datafolio.store.shape import AheadLoader
 __all__ = ["Nodes"]
 
 _KEPT = 1024
+# Far away each of them is a request.
+_KEPT_OF_DISTANT = 4096
 
 
 class Nodes(AheadLoader, Forkable):
@@ -25,6 +27,7 @@ class Nodes(AheadLoader, Forkable):
     def __init__(self, backend: Backend, read: Callable[[Digest], bytes]) -> None:
         """`read` gives a node's bytes; several are read at once where that pays on `backend`."""
         self._threads = backend.concurrency if backend.is_distant else 0
+        self._most = _KEPT_OF_DISTANT if backend.is_distant else _KEPT
         self._read = read
         self._kept: OrderedDict[Digest, Node] = OrderedDict()
         self._lock = threading.Lock()
@@ -44,7 +47,7 @@ class Nodes(AheadLoader, Forkable):
         node = decode(data, Node, f"the node {digest}")
         with self._lock:
             self._kept[digest] = node
-            if len(self._kept) > _KEPT:
+            if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return node
 
@@ -52,7 +55,7 @@ class Nodes(AheadLoader, Forkable):
         if not self._threads:
             return
         with self._lock:
-            missing = [digest for digest in digests if digest not in self._kept]
+            missing = [digest for digest in digests if digest not in self._kept][: self._most // 2]
         if len(missing) > 1:
             in_parallel(self._try, missing, self._threads)
 

@@ -119,10 +119,10 @@ class ObjectStore:
                 self.require_digest(digest, *self._digest_of(self.key(digest), file))
             return _mapped(file)
 
-    def unchecked(self, digest: Digest, size: int | None = None) -> memoryview:
-        """The object, whole, mapped where that can be done.  To be checked with `require_digest`."""
+    def mapped(self, digest: Digest, size: int | None = None) -> tuple[memoryview, bool]:
+        """The object, whole, mapped where that can be done, and whether it was checked; else to `require_digest`."""
         with self.open_whole(digest, size) as file:
-            return _mapped(file)
+            return _mapped(file), self._cache is not None
 
     def require_digest(self, digest: Digest, found: Digest, size: int) -> None:
         """Raise CorruptObjectError if the object's `size` bytes were found to hash to anything else."""
@@ -224,7 +224,10 @@ class ObjectStore:
         log again: a key is deleted only after it stopped being the key of its digest.
         """
         missing = [(key, digest, objects[digest]) for digest in objects if (key := self.key(digest)) not in stored]
-        in_parallel(lambda item: self._put(*item), missing, self._backend.concurrency)
+        # The slower of the two sides of a copy takes more calls at a time.
+        sides = {source.objects._backend for _, _, source in missing if isinstance(source, Elsewhere)}
+        threads = max(backend.concurrency for backend in (self._backend, *sides))
+        in_parallel(lambda item: self._put(*item), missing, threads)
         stored.update(key for key, _, _ in missing)
         for key, digest, source in missing:
             if isinstance(source, Stage):  # the small ones are never taken as stored without their bytes

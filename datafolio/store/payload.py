@@ -192,7 +192,10 @@ class StoredPayload:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - brings logging; most programs start no thread
 
         with self._naming_the_item():
-            data = self._objects.unchecked(self._digest, self._size)
+            data, is_checked = self._objects.mapped(self._digest, self._size)
+            if is_checked:
+                yield data
+                return
             if data.nbytes <= _IN_MEMORY:  # a thread would take longer to start
                 self._objects.require_digest(self._digest, digest_of(data), data.nbytes)
                 yield data

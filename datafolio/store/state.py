@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from datafolio.store.model import (
     require_readable,
 )
 from datafolio.store.objects import object_key
-from datafolio.store.shape import NodeLoader, checked_root
+from datafolio.store.shape import AheadLoader, NodeLoader, checked_root
 from datafolio.store.tree import Tree
 
 __all__ = ["Loaders", "Stamp", "State", "unpack_metadata"]
@@ -147,8 +147,13 @@ class State(msgspec.Struct, frozen=True):
 
     def tree_items(self, tree: Digest) -> Tree[Entry]:
         """The items of the snapshots with that `tree`."""
-        root = checked_root(decode(self._object(tree), Node, f"the tree {tree}"))
-        return Tree(Entry, self._load_waiting if self.objects else self.loaders.node, root)
+        load = self._load_waiting if self.objects else self.loaders.node
+        return Tree(Entry, load, checked_root(load(tree)))
+
+    def read_ahead(self, trees: Iterable[Digest]) -> None:
+        """Have the roots of these maps of items, which are needed next, read at once where each takes a while."""
+        if isinstance(self.loaders.node, AheadLoader):
+            self.loaders.node.ahead(list(dict.fromkeys(trees)))
 
     def _load_waiting(self, digest: Digest) -> Node:
         """One of the nodes that changes made and that are still to be stored, or a stored one."""

@@ -108,6 +108,7 @@ class Tree(Generic[V]):
             node = waiting.pop()
             yield from node.refs
             if node.level > 1:
+                self.read_ahead(node.refs)
                 waiting.extend(self.child(node.level, ref) for ref in node.refs)
 
     def matching(self, test: Callable[[bytes], bool]) -> Iterator[tuple[str, V]]:

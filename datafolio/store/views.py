@@ -190,7 +190,9 @@ def _documents(state: State) -> tuple[dict[str, Any], dict[str, Any]]:
     environments: dict[Digest | None, dict[str, Any] | None] = {}
     for name, entry in state.items.items():
         items.version(name, entry)["current"] = True
-    for snapshot_name, ref in _in_order(state):
+    in_order = _in_order(state)
+    state.read_ahead(ref.snapshot.tree for _, ref in in_order if ref.snapshot is not None)
+    for snapshot_name, ref in in_order:
         snapshot = state.snapshot(ref)
         if snapshot.environment not in environments:
             environments[snapshot.environment] = _environment(state, snapshot.environment)

@@ -6,7 +6,7 @@ The one definition of what is alive, for the collection that keeps it and the ch
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple
 
@@ -68,7 +68,9 @@ class Walk:
         by = "the list of snapshots"
         for digest, own, leaf in self._leaves(state.snapshots, by):
             with self._guard(digest, by):
-                for name, ref in state.snapshots.values_of(leaf, own):
+                refs = [named for named in state.snapshots.values_of(leaf, own) if self._is_wanted(*named)]
+                state.read_ahead(ref.snapshot.tree for _, ref in refs if ref.snapshot is not None)
+                for name, ref in refs:
                     self.snapshot(name, ref, state)
 
     def condemned(self, state: State) -> None:
@@ -104,17 +106,24 @@ class Walk:
         """The leaves of `tree` that were not visited before; its root is the object `root`, or in the record."""
         if not tree.root.level:
             yield _Leaf(root, None, tree.root)
-        tree.read_ahead(tree.root.refs)
+        self._read_ahead(tree, tree.root.refs)
         waiting = [(tree.root.level, ref) for ref in tree.root.refs]
         while waiting:
             level, ref = waiting.pop()
             if self._visit(ref.digest, Needed("node", None, by), ref.prefix):
                 with self._guard(ref.digest, by):
                     node = tree.child(level, ref)
-                    tree.read_ahead(node.refs)
+                    self._read_ahead(tree, node.refs)
                     waiting.extend((node.level, below) for below in node.refs)
                     if not node.level:
                         yield _Leaf(ref.digest, ref, node)
+
+    def _read_ahead(self, tree: Tree[Any], refs: Iterable[Ref]) -> None:
+        tree.read_ahead(ref for ref in refs if ("node", ref.digest, ref.prefix) not in self._visited)
+
+    def _is_wanted(self, name: str, ref: SnapshotRef) -> bool:  # noqa: ARG002 - for those who know some already
+        """Whether the walk goes into a snapshot that it comes by."""
+        return True
 
     def _visit(self, digest: Digest, needed: Needed, prefix: str = "") -> bool:
         """Note the object; whether it is new in that role, and for a node in that region."""
@@ -145,7 +154,6 @@ class WalkBeyond(Walk):
         if known is None or known.digest != entry.digest:
             super()._payload(name, entry, suffix)
 
-    def snapshot(self, name: str, ref: SnapshotRef, state: State) -> None:
+    def _is_wanted(self, name: str, ref: SnapshotRef) -> bool:
         known = self._other.snapshots.get(name)
-        if known is None or known.digest != ref.digest:
-            super().snapshot(name, ref, state)
+        return known is None or known.digest != ref.digest

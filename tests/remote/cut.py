@@ -49,7 +49,7 @@ class Cuts:
     def __init__(self, server: Server, proxy: Proxy, of: list[Step]) -> None:
         self._server = server
         self._proxy = proxy
-        self._steps = of
+        self.steps = of
         self._expected = states(of)[-1]
         self.count: Counter[str] = Counter()
         self.failures: list[str] = []
@@ -72,16 +72,16 @@ class Cuts:
             self._check(f"{when}, {once.taken}", place)
         return once.taken is not None
 
-    def under(self, rule: Rule, words: str) -> None:
-        """Perform under any rule."""
+    def under(self, rule: Rule, words: str, of: list[Step] | None = None) -> None:
+        """Perform the workload, or other steps, under any rule."""
         self._proxy.rule = rule
-        place = self._perform()
+        place = self._perform(of)
         self._check(words, place)
 
-    def _perform(self) -> Place:
+    def _perform(self, of: list[Step] | None = None) -> Place:
         place = new_place(self._server)
         folio = place.through(self._proxy).open()
-        for step in self._steps:
+        for step in of or self.steps:
             step.call(folio)
         return place
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.reliability.workload import Step, states
 from tests.remote.cut import Cuts, every_request, is_creation, refusals, storm
 from tests.remote.kill_remote import Kills
 from tests.remote.many_remote import many_remote
-from tests.remote.places import QUICK, chosen
-from tests.remote.proxy import CONFLICT, SLOW_DOWN, Proxy
+from tests.remote.places import QUICK, check_place, chosen, new_place
+from tests.remote.proxy import CONFLICT, SLOW_DOWN, Pass, Proxy
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -78,3 +79,15 @@ def test_what_many_processes_do_is_all_there_although_another_collects_all_the_w
 def test_what_many_processes_do_is_all_there_although_connections_are_cut_all_the_while(server):
     mixed = storm(server, 2, 10, seed=1)
     assert (mixed.operations, mixed.missing, mixed.findings) == (20, [], [])
+
+
+def test_what_was_acknowledged_and_is_not_there_is_told(server, tmp_path):
+    place = new_place(server)
+    place.open().add_json("a", {"x": 2})
+    with pytest.raises(AssertionError, match="expected one of"):
+        check_place(place, states(chosen(tmp_path, QUICK)))
+
+
+def test_what_was_done_otherwise_than_without_a_cut_is_told(cuts):
+    cuts.under(lambda _: Pass(), "with one step more", [*cuts.steps, Step("more", lambda f: f.add_json("more", 1))])
+    assert len(cuts.failures) == 2

@@ -149,6 +149,15 @@ def test_datafolio_takes_its_url(served):
         published.add_data("mine", 1)
 
 
+def test_a_server_that_has_everything_is_found_out(tmp_path, folio):
+    class Generous(Static):
+        def found(self):
+            return super().found() or b"Not found, sorry"
+
+    with serving(tmp_path / "folio", Generous) as server, pytest.raises(StorageError, match="answer 404"):
+        Repository.open(HttpBackend(server.url))
+
+
 def test_every_way_to_write_is_refused(static):
     backend = HttpBackend(static.url)
     for write in (
@@ -172,9 +181,9 @@ def test_what_needs_a_listing_is_refused_with_the_way_to_a_copy(static, folio):
             HttpBackend(static.url).list(prefix)
 
 
-def test_verification_checks_what_the_folio_needs_and_says_that_it_can_t_list(static, folio):
-    (finding,) = fsck(HttpBackend(static.url)).findings
-    assert "no listings" in finding.message
+def test_verification_is_for_a_copy(static, folio):
+    with pytest.raises(StorageError, match=f"no listings; .*datafolio clone {static.url} DIRECTORY"):
+        fsck(HttpBackend(static.url))
 
 
 # Files.
@@ -286,21 +295,18 @@ def test_threads_share_a_backend(static, disk):
     assert static.connections <= 16
 
 
-@pytest.mark.skipif(not hasattr(multiprocessing, "get_context") or sys.platform == "win32", reason="there is no fork")
-def test_a_forked_process_has_connections_of_its_own(static, folio):
-    published = Repository.open(HttpBackend(static.url))
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-
-    def child():
-        sender.send([plumbing.read(published, "item 1") for _ in range(20)])
-
-    process = context.Process(target=child)
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_forked_process_has_connections_of_its_own(static, disk):
+    disk.create(KEY, b"x")
+    backend = HttpBackend(static.url)
+    backend.read(KEY)
+    process = multiprocessing.get_context("fork").Process(target=backend.read, args=(KEY,))
     process.start()
-    assert [plumbing.read(published, "item 2") for _ in range(20)] == [b"contents 2"] * 20
-    assert receiver.recv() == [b"contents 1"] * 20
-    process.join()
+    process.join(30)
     assert process.exitcode == 0
+    assert static.connections == 2
+    backend.read(KEY)
+    assert static.connections == 2
 
 
 @pytest.mark.parametrize("habit", [web.Cutting, web.CuttingWithoutRanges])

@@ -183,16 +183,18 @@ def test_only_what_is_missing_is_copied(source, target):
     assert len(objects) == len(set(objects))
 
 
-def test_an_update_of_one_item_of_many_looks_at_little(target, repository):
+@pytest.mark.parametrize("is_distant", [False, True])
+def test_an_update_of_one_item_of_many_looks_at_little(target, repository, is_distant):
     put_many(repository, {f"item {number}": b"%d" % number for number in range(10_000)})
     snapshot(repository, "v1")
     push(repository, target)
     put(repository, "item 77", b"new")
     snapshot(repository, "v2")
     far, near = WatchedBackend(target.backend), WatchedBackend(repository.backend)
+    far.is_distant = near.is_distant = is_distant
     push(Repository.open(near), Repository.open(far))
-    assert len(far.calls) < 60
-    assert len(near.calls) < 150
+    assert len(far.calls) < 40
+    assert len(near.calls) < 40
     assert are_same(repository, target)
     assert_sound(target.backend)
 
