@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ __all__ = ["draw"]
 
 _GREY, _GOOD, _BAD = "#808080", "#2e9e5b", "#d1493f"
 _COLOURS = ("#3b82c4", "#d98324", "#2e9e5b", "#9b6bc4", "#c4553b")
-_LONGEST = 62
+#: The characters in a line of a label, which wraps.
+_LINE = 56
+#: How much of a picture with lines is left empty at its top, for what the lines are called.
+_HEADROOM = 0.3
 _STYLE = {
     # No chance and no date in the file.
     "svg.hashsalt": "datafolio",
@@ -46,24 +50,25 @@ def _curves(curves: Curves) -> Figure:
     figure, axes = _empty(6.4, 3.2)
     for colour, (name, points) in zip(_COLOURS, curves.lines.items(), strict=False):
         sizes = sorted(points)
-        axes.plot(sizes, [points[size] * 1e3 for size in sizes], "o-", color=colour, label=_short(name), markersize=4)
+        axes.plot(sizes, [points[size] * 1e3 for size in sizes], "o-", color=colour, label=_plain(name), markersize=4)
     axes.set_xscale("log")
     marks = sorted({size for points in curves.lines.values() for size in points})
     axes.set_xticks(marks, [f"{size:,}" for size in marks])
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(max(points.values()) for points in curves.lines.values()) * 1e3 / (1 - _HEADROOM))
     axes.set_xlabel(curves.sizes)
     axes.set_ylabel("milliseconds")
     axes.set_title(curves.title, loc="left", fontsize=10)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left")
     return figure
 
 
 def _ratios(rows: list[Row]) -> Figure:
     """A dot at each median, a line over the range of the middle half of the rounds, and a mark at the limit."""
-    figure, axes = _empty(7.6, 0.8 + 0.3 * len(rows))
+    labels = [textwrap.fill(_plain(row.what), _LINE) for row in reversed(rows)]
+    figure, axes = _empty(7.6, 0.8 + 0.15 * (len(rows) + sum(label.count("\n") + 1 for label in labels)))
     for place, row in enumerate(reversed(rows)):
         _ratio(axes, place, row)
-    axes.set_yticks(range(len(rows)), [_short(row.what) for row in reversed(rows)])
+    axes.set_yticks(range(len(rows)), labels)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(left=0)
     axes.set_xlabel("times as long; the mark is the limit")
@@ -91,9 +96,8 @@ def _save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _short(what: str) -> str:
-    text = what.replace("`", "")
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _plain(what: str) -> str:
+    return what.replace("`", "")
 
 
 def _slug(title: str) -> str:

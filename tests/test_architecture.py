@@ -159,7 +159,7 @@ def test_only_the_command_line_reads_environment_variables_and_prints(module):
 
 #: What speaks to object stores, and the one module that knows of it.
 SERVICES = {"fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "boto3", "azure", "google", "aiohttp"}
-SERVICES_ALLOWED = {"backend/services.py"}
+SERVICES_ALLOWED = {"backend/remote/services.py"}
 
 
 @pytest.mark.parametrize("module", modules())

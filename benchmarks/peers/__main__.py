@@ -21,7 +21,7 @@ from benchmarks.peers.memory import EARLIER, LIBRARIES, OURS
 from benchmarks.peers.plain import plain
 from benchmarks.peers.store import Peer
 from benchmarks.peers.versioned import annex, dvc
-from benchmarks.peers.work import all_tables
+from benchmarks.peers.work import WORK, all_tables
 
 _RESULTS = ROOT / "docs" / "benchmarks-peers.md"
 _INSTALLERS: dict[str, Callable[[], list[Peer]]] = {
@@ -42,11 +42,12 @@ def main() -> int:
     libraries = [library for library in LIBRARIES if library.name in names]
     with tempfile.TemporaryDirectory(prefix="peers-", dir=arguments.folder) as folder:
         machine = describe_machine(Path(folder))
-        tables = all_tables(peers, libraries, Path(folder), arguments.rounds, arguments.size)
+        parts = arguments.work or WORK
+        tables = all_tables(peers, libraries, Path(folder), arguments.rounds, arguments.size, parts=parts)
         found = [peers_table(peers, left_out), *_announced(tables)]
     text = render(machine, arguments.rounds, found)
     print(text)
-    if arguments.size == 1 and not arguments.only:
+    if arguments.size == 1 and not arguments.only and not arguments.work:
         arguments.out.write_text(text, encoding="utf-8")
     return 1 if any(row.holds is False for table in found for row in table.verdicts) else 0
 
@@ -88,6 +89,14 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="PEER",
         choices=list(_INSTALLERS),
         help=f"one of {', '.join(_INSTALLERS)}; may be given more than once; then nothing is written",
+    )
+    parser.add_argument(
+        "--work",
+        action="append",
+        default=[],
+        metavar="PART",
+        choices=WORK,
+        help=f"one of {', '.join(WORK)}; may be given more than once; then nothing is written",
     )
     parser.add_argument("--folder", type=Path, help="where the stores go for the time; the system's own by default")
     parser.add_argument("--out", type=Path, default=_RESULTS, help="the file of results (docs/benchmarks-peers.md)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.peers.document import Line, Table, compared, sizes_table, syncs_table
@@ -13,8 +13,10 @@ from benchmarks.peers.sheet import Sheets
 from benchmarks.peers.snapshots import many_snapshots
 from benchmarks.peers.store import Peer
 
-__all__ = ["all_tables"]
+__all__ = ["WORK", "all_tables"]
 
+#: The parts that all the work falls into.
+WORK = ("durability", "large files", "large values", "snapshots", "small items", "versions")
 _SNAPSHOTS = 1000
 
 #: At full size, what datafolio may take by what each peer takes, by the peer's name.
@@ -50,16 +52,27 @@ of every item in dicts of the caller's own."""
 
 
 def all_tables(
-    peers: Sequence[Peer], libraries: Sequence[Library], folder: Path, rounds: int, size: float
+    peers: Sequence[Peer],
+    libraries: Sequence[Library],
+    folder: Path,
+    rounds: int,
+    size: float,
+    *,
+    parts: Collection[str] = WORK,
 ) -> Iterator[Table]:
-    """Every table, measured as it is asked for."""
+    """Every table of those parts of the work, measured as it is asked for."""
     everywhere = [peer for peer in peers if peer.everywhere]
-    yield syncs_table(peers, count_syncs(peers, folder))
-    yield from _large_files(peers, folder, rounds, size)
-    yield from _large_values(libraries, folder, rounds, size)
-    yield from _snapshots(everywhere, folder, rounds, _scaled(_SNAPSHOTS, size))
-    yield from _many_items(everywhere, libraries, folder, rounds, _scaled(10_000, size))
-    yield _versions(peers, folder, size)
+    tables: dict[str, Callable[[], Iterable[Table]]] = {
+        "durability": lambda: [syncs_table(peers, count_syncs(peers, folder))],
+        "large files": lambda: _large_files(peers, folder, rounds, size),
+        "large values": lambda: _large_values(libraries, folder, rounds, size),
+        "snapshots": lambda: _snapshots(everywhere, folder, rounds, _scaled(_SNAPSHOTS, size)),
+        "small items": lambda: _many_items(everywhere, libraries, folder, rounds, _scaled(10_000, size)),
+        "versions": lambda: [_versions(peers, folder, size)],
+    }
+    for part in WORK:
+        if part in parts:
+            yield from tables[part]()
 
 
 def _scaled(number: int, size: float) -> int:

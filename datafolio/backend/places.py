@@ -39,7 +39,7 @@ def open_backend(url: str, storage_options: Mapping[str, Any] | None = None, *, 
     if scheme == "memory":
         return _memories.setdefault(rest, MemoryBackend(url))
     if scheme in {"http", "https"}:
-        from datafolio.backend.http import HttpBackend  # noqa: PLC0415 - few need it
+        from datafolio.backend.web import HttpBackend  # noqa: PLC0415 - few need it
 
         return HttpBackend(url, storage_options)
     _require_bucket(url, scheme, rest)
@@ -76,7 +76,7 @@ def _require_bucket(url: str, scheme: str, rest: str) -> None:
 
 def _open_remote(url: str, scheme: str, storage_options: Mapping[str, Any] | None, *, single_writer: bool) -> Backend:
     from datafolio.backend.remote import RemoteBackend  # noqa: PLC0415 - few need it
-    from datafolio.backend.services import require_protocol  # noqa: PLC0415 - the same
+    from datafolio.backend.remote.services import require_protocol  # noqa: PLC0415 - the same
 
     require_protocol(scheme)
     try:

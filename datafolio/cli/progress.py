@@ -14,56 +14,46 @@ from datafolio.text import format_size
 if TYPE_CHECKING:
     from datafolio.store.transfer import Amount
 
-__all__ = ["copying_bar", "progress_bar"]
+__all__ = ["Move", "copying_bar", "late_bar"]
 
-#: In seconds.  Loading rich for less would itself be what takes the time.
+#: Called with what is done, what there is to do, and both in words.
+Move = Callable[[int, int, str], None]
+
+# In seconds.  For less, to load rich would itself be what takes the time.
 _PATIENCE = 1.0
-
-
-@contextlib.contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Called with the bytes done and those to do, shows them; None where nobody would see it."""
-    with _late_bar(label) as move:
-        if move is None:
-            yield None
-        else:
-            yield lambda done, total: move(done, total, f"{format_size(done)} of {format_size(total)}")
-
-
-@contextlib.contextmanager
-def copying_bar(label: str) -> Iterator[Callable[[Amount, Amount], None] | None]:
-    """The same, called with objects and bytes."""
-    with _late_bar(label) as move:
-        yield None if move is None else lambda done, total: _move(move, done, total)
-
-
-def _move(move: Callable[[int, int, str], None], done: Amount, total: Amount) -> None:
-    # Each object takes some time, however small it is.
-    words = f"{done.objects} of {total.objects} objects, {format_size(done.size)} of {format_size(total.size)}"
-    move(done.size + done.objects * _OBJECT, total.size + total.objects * _OBJECT, words)
-
-
-#: What an object takes besides its bytes, as so many bytes that take as long.
+# What an object takes besides its bytes, as so many bytes that take as long.
 _OBJECT = 100_000
 
 
 @contextlib.contextmanager
-def _late_bar(label: str) -> Iterator[Callable[[int, int, str], None] | None]:
-    """A bar that shows itself at the first call after `_PATIENCE`; None where there is no terminal."""
+def copying_bar(label: str) -> Iterator[Callable[[Amount, Amount], None] | None]:
+    """Called with what was copied and what there is to copy, shows both; None where nobody would see it."""
+    with late_bar(label) as move:
+        yield None if move is None else lambda done, total: _show(move, done, total)
+
+
+def _show(move: Move, done: Amount, total: Amount) -> None:
+    words = f"{done.objects} of {total.objects} objects, {format_size(done.size)} of {format_size(total.size)}"
+    move(done.size + done.objects * _OBJECT, total.size + total.objects * _OBJECT, words)
+
+
+@contextlib.contextmanager
+def late_bar(label: str) -> Iterator[Move | None]:
+    """A bar that shows itself at the first call after a second; None where there is no terminal."""
     if not is_terminal(sys.stderr):
         yield None
         return
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
-        bar: list[Callable[[int, int, str], None]] = []
+        shown: list[Move] = []
 
         def move(done: int, total: int, words: str) -> None:
-            if not bar:
+            if not shown:
                 if time.monotonic() - began < _PATIENCE:
                     return
                 from datafolio.cli.styled import moving_bar
 
-                bar.append(stack.enter_context(moving_bar(label)))
-            bar[0](done, total, words)
+                shown.append(stack.enter_context(moving_bar(label)))
+            shown[0](done, total, words)
 
         yield move

@@ -12,8 +12,8 @@ from datafolio.backend.places import is_url, open_backend
 from datafolio.errors import DestinationExistsError, FolioNotFoundError, UsageError
 from datafolio.porcelain import directory
 from datafolio.porcelain.nearby import cache
-from datafolio.store.foliofile import FOLIO_FILE
 from datafolio.store.cache import Cache
+from datafolio.store.foliofile import FOLIO_FILE
 from datafolio.store.log import record_key
 from datafolio.store.repository import README_FILE, Repository
 from datafolio.text import quoted

@@ -45,7 +45,7 @@ def require_folio(backend: Backend, *, to_write: bool) -> None:
 def require_exclusive(backend: Backend, key: Key, data: bytes) -> None:
     """Raise NotExclusiveError where several writers can't be kept apart.  `data` is what is at `key`, for ever."""
     if backend.is_distant:
-        from datafolio.backend import probe  # noqa: PLC0415 - brings what only distant storage needs
+        from datafolio.backend.remote import probe  # noqa: PLC0415 - brings what only distant storage needs
 
         probe.require_exclusive(backend, key, data)
 

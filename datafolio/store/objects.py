@@ -97,6 +97,8 @@ class ObjectStore:
 
     def __init__(self, backend: Backend, key_of: Callable[[Digest], Key], cache: Cache | None = None) -> None:
         self._backend = backend
+        #: How many calls at a time are of use.
+        self.concurrency = backend.concurrency
         self.key = key_of
         self._cache = cache
 
@@ -225,9 +227,8 @@ class ObjectStore:
         """
         missing = [(key, digest, objects[digest]) for digest in objects if (key := self.key(digest)) not in stored]
         # The slower of the two sides of a copy takes more calls at a time.
-        sides = {source.objects._backend for _, _, source in missing if isinstance(source, Elsewhere)}
-        threads = max(backend.concurrency for backend in (self._backend, *sides))
-        in_parallel(lambda item: self._put(*item), missing, threads)
+        others = {source.objects.concurrency for _, _, source in missing if isinstance(source, Elsewhere)}
+        in_parallel(lambda item: self._put(*item), missing, max(self.concurrency, *others, 1))
         stored.update(key for key, _, _ in missing)
         for key, digest, source in missing:
             if isinstance(source, Stage):  # the small ones are never taken as stored without their bytes

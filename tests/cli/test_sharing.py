@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from datafolio import DataFolio
@@ -124,3 +128,38 @@ def test_nothing_of_it_reaches_a_terminal_raw(story, copy, run) -> None:
         DataFolio.open(path).add_json(name, 1)
     done = run("push", copy)
     assert {character for character in done.err if not character.isprintable()} == {"\n"}
+
+
+COPYING = """
+import sys, time
+from datafolio.cli.progress import copying_bar
+from datafolio.store.transfer import Amount
+with copying_bar("copying") as progress:
+    progress(Amount(0, 0), Amount(4, 4_000_000))
+    time.sleep(float(sys.argv[1]))
+    progress(Amount(1, 1_000_000), Amount(4, 4_000_000))
+"""
+
+
+@pytest.mark.parametrize(("seconds", "is_shown"), [(0, False), (1.1, True)])
+def test_only_what_takes_over_a_second_shows_a_bar(environment, seconds, is_shown) -> None:
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    command = [sys.executable, "-c", COPYING, str(seconds)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=slave) as process:
+        os.close(slave)
+        shown = b""
+        try:
+            while piece := os.read(master, 10_000):
+                shown += piece
+        except OSError:  # the other end was closed
+            pass
+    os.close(master)
+    assert process.returncode == 0
+    assert (b"1 of 4 objects, 1.0 MB of 4.0 MB" in shown) == is_shown
+    assert bool(shown) == is_shown
+
+
+def test_where_nobody_looks_there_is_no_bar(environment) -> None:
+    code = COPYING.partition("    progress(")[0] + "    assert progress is None"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, stderr=subprocess.PIPE)

@@ -18,7 +18,7 @@ import pytest
 
 from datafolio import DataFolio
 from datafolio.backend import Key, LocalBackend
-from datafolio.backend.http import HttpBackend
+from datafolio.backend.web import HttpBackend
 from datafolio.errors import (
     FolioNotFoundError,
     KeyMissingError,
@@ -270,7 +270,7 @@ def test_a_few_columns_of_a_large_file_are_not_the_whole_file(static, disk):
 
 
 def test_more_than_can_be_held_is_refused_by_read(static, disk, monkeypatch):
-    monkeypatch.setattr("datafolio.backend.http.LARGEST_READ", 1000)
+    monkeypatch.setattr("datafolio.backend.web.LARGEST_READ", 1000)
     disk.create(KEY, b"x" * 1001)
     with pytest.raises(StorageError, match="more than 1000 bytes"):
         HttpBackend(static.url).read(KEY)
@@ -485,7 +485,7 @@ def test_the_systems_proxy_is_asked(tmp_path, folio, monkeypatch):
 
 def test_reading_over_http_needs_no_other_library(static, folio):
     program = (
-        "import sys; from datafolio.backend.http import HttpBackend; from datafolio.store.repository import Repository;"
+        "import sys; from datafolio.backend.web import HttpBackend; from datafolio.store.repository import Repository;"
         f"Repository.open(HttpBackend({static.url!r})); print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

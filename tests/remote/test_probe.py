@@ -7,8 +7,8 @@ import pytest
 
 from datafolio.backend import LocalBackend, MemoryBackend
 from datafolio.backend.base import Key
-from datafolio.backend.probe import require_exclusive
 from datafolio.backend.remote import RemoteBackend
+from datafolio.backend.remote.probe import require_exclusive
 from datafolio.errors import KeyExistsError, NotExclusiveError
 from datafolio.testing.backend import BackendContract
 from tests.remote.proxy import Answer, Pass, Proxy

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO, TypeVar
 
 from datafolio.backend.base import LARGEST_READ, Backend, Key, Listed, Stage, check_key
 from datafolio.backend.ranges import HEAD, WHOLE, RangedFile, in_ranges
-from datafolio.backend.requests import Requests
-from datafolio.backend.services import CONCURRENCY, Page, Seen, Service, connect, identity_of, protocol_of
-from datafolio.backend.spool import RemoteStage
+from datafolio.backend.remote.requests import Requests
+from datafolio.backend.remote.services import CONCURRENCY, Page, Seen, Service, connect, identity_of, protocol_of
+from datafolio.backend.remote.spool import RemoteStage
 from datafolio.digest import Buffer, octets
 from datafolio.errors import KeyExistsError, StorageError
 

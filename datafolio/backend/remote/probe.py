@@ -11,8 +11,8 @@ import errno
 from collections.abc import Hashable
 
 from datafolio.backend.base import Backend, Key
-from datafolio.backend.remote import RemoteBackend
-from datafolio.backend.services import CONDITIONAL
+from datafolio.backend.remote.backend import RemoteBackend
+from datafolio.backend.remote.services import CONDITIONAL
 from datafolio.errors import KeyExistsError, NotExclusiveError, StorageError
 
 __all__ = ["require_exclusive"]

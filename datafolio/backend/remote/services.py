@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datafolio.backend.requests import NOTHING_THERE, is_out_of_range
+from datafolio.backend.remote.requests import NOTHING_THERE, is_out_of_range
 from datafolio.errors import UsageError
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from datafolio.backend.base import Key, check_key
-from datafolio.backend.connections import ATTEMPTS, BROKEN, Client, basic, pause
+from datafolio.backend.web.connections import ATTEMPTS, BROKEN, Client, basic, pause
 from datafolio.errors import KeyMissingError, StorageError, UsageError
 
 __all__ = ["Download", "Found", "Site"]

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 from datafolio.backend.base import LARGEST_READ, Backend, Key, Listed, Stage
 from datafolio.backend.ranges import WHOLE, RangedFile
-from datafolio.backend.site import Download, Site
+from datafolio.backend.web.site import Download, Site
 from datafolio.digest import Buffer, Hasher
 from datafolio.errors import KeyMissingError, ReadOnlyError, StorageError
 
