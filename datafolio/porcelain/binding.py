@@ -5,12 +5,14 @@ Every read of the porcelain goes through `Binding.view`, and every write through
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import math
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from datafolio.backend import Key, is_full
 from datafolio.digest import Digest
@@ -309,11 +311,30 @@ class _Work:
 def _finish(repository: Repository, work: _Work) -> None:
     if not work.was_done:
         return
-    if repository.backend.is_distant and threading.current_thread() is not threading.main_thread():
+    if repository.backend.is_distant and not _Exit.has_come:
         # Garbage is found in any thread, and in the one that makes the requests this would wait for itself for ever.
-        threading.Thread(target=_write_views, args=[repository], kwargs={"last_chance": True}).start()
-        return
-    _write_views(repository, last_chance=True)
+        _Exit.waiting[repository.backend.location] = repository
+    else:
+        _write_views(repository, last_chance=True)
+
+
+class _Exit:
+    """What is left to be done when the program ends, in the main thread."""
+
+    has_come = False
+    waiting: ClassVar[dict[str, Repository]] = {}
+
+    @classmethod
+    def come(cls) -> None:
+        cls.has_come = True
+        while cls.waiting:
+            _write_views(cls.waiting.popitem()[1], last_chance=True)
+
+
+# Finalizers run at exit as well, before this or after it.
+atexit.register(_Exit.come)
+if hasattr(os, "register_at_fork"):  # what waits is for the parent to do
+    os.register_at_fork(after_in_child=_Exit.waiting.clear)
 
 
 def _write_views(repository: Repository, *, last_chance: bool) -> None:

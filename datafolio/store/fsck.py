@@ -124,6 +124,8 @@ class _Check:
         return bool(self._findings) and self._tip is not None and not self._log.is_newest(self._tip.logged)
 
     def run(self) -> None:
+        if self._backend.is_distant:
+            self._backend.exists(FOLIO_FILE)  # raises if nobody answers there, which is no damage
         self._check_folio_file()
         with self._finding("record-unreadable", LOG):
             self._check_log()

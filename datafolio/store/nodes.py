@@ -30,7 +30,8 @@ class Nodes(AheadLoader, Forkable):
         self._most = _KEPT_OF_DISTANT if backend.is_distant else _KEPT
         self._read = read
         self._kept: OrderedDict[Digest, Node] = OrderedDict()
-        self._lock = threading.Lock()
+        # Python may collect garbage, and finish a handle that has written, while this thread holds it.
+        self._lock = threading.RLock()
         renewed_in_children(self)
 
     def __call__(self, digest: Digest) -> Node:
@@ -67,5 +68,5 @@ class Nodes(AheadLoader, Forkable):
 
     def renew(self) -> None:
         """See `Forkable`: in a forked process only."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept = OrderedDict()

@@ -89,7 +89,7 @@ class Repository(Forkable):
         self.condemned = ObjectStore(backend, condemned_key, self._cache)
         self._nodes = Nodes(backend, self.objects.read)
         self._loaders = Loaders(self.objects.read, self._nodes, Nodes(backend, self.condemned.read))
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._tip: Tip | None = None
         self._stored: set[Key] = set()
         renewed_in_children(self)
@@ -296,7 +296,7 @@ class Repository(Forkable):
 
     def renew(self) -> None:
         """Used in a forked process only: see `Forkable`.  The tip is right, since it is changed in one step."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def _stamp(self, tip: Tip | None, operation: str) -> Stamp:
         return Stamp(

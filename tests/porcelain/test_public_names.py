@@ -93,7 +93,9 @@ def test_the_signatures_are_those_of_the_guide():
     def parameters(name: str) -> list[str]:
         return list(inspect.signature(getattr(DataFolio, name)).parameters)
 
-    assert list(inspect.signature(DataFolio).parameters) == ["path", "read_only", "trust", "auto_gc", "storage_options", "single_writer"]
+    assert list(inspect.signature(DataFolio).parameters) == [
+        "path", "read_only", "trust", "auto_gc", "storage_options", "single_writer"
+    ]  # fmt: skip
     assert parameters("create_snapshot")[:7] == [
         "self", "name", "description", "tags", "capture_git", "capture_environment", "capture_execution"
     ]  # fmt: skip

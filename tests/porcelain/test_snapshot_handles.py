@@ -166,6 +166,7 @@ def writes(handle: DataFolio, file: Path):
         "delete_snapshot": lambda: handle.delete_snapshot("v1"),
         "delete_snapshot with cleanup": lambda: handle.delete_snapshot("v1", cleanup_orphans=True),
         "cleanup_orphaned_versions": handle.cleanup_orphaned_versions,
+        "pull": lambda: handle.pull(file.parent / "elsewhere"),
         "undo": handle.undo,
         "undo to before an operation": lambda: handle.undo(1),
         "batch": lambda: handle.batch().__enter__(),
@@ -177,12 +178,12 @@ def writes(handle: DataFolio, file: Path):
     }
 
 
-#: Methods of DataFolio that change nothing.
+#: Methods of DataFolio that change nothing, or another folio.
 READING = {
-    "audit", "compare_snapshots", "describe", "diff_from_snapshot", "export_snapshot", "get_artifact_path", "get_data",
+    "audit", "clone", "compare_snapshots", "copy_to", "describe", "diff_from_snapshot", "export_snapshot", "get_artifact_path", "get_data",
     "get_dependents", "get_inputs", "get_item_info", "get_json", "get_lineage_graph", "get_model", "get_numpy",
     "get_snapshot", "get_snapshot_info", "get_table", "get_timestamp", "history", "init", "list_contents",
-    "list_items", "list_snapshots", "load_snapshot", "open", "reproduce_instructions", "validate",
+    "list_items", "list_snapshots", "load_snapshot", "open", "push", "reproduce_instructions", "validate",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -67,6 +68,6 @@ def test_a_handle_that_ends_in_the_thread_of_the_requests_does_not_stop_them(ser
     handles = [DataFolio(url, storage_options=options)]
     handles[0].add_json("item", 1)
     ended = threading.Event()
-    get_loop().call_soon_threadsafe(lambda: (handles.clear(), ended.set()))
+    get_loop().call_soon_threadsafe(lambda: (handles.clear(), gc.collect(), ended.set()))
     assert ended.wait(20)
     assert DataFolio(url, storage_options=options).items == ["item"]
