@@ -28,8 +28,9 @@ from datafolio.errors import (
 from datafolio.store.affected import affected_by
 from datafolio.store.findings import FINDING_IDS, Finding, ItemVersion, Report
 from datafolio.store.foliofile import FOLIO_FILE, read_folio_file
-from datafolio.store.log import LOG, MARKER, Log, Logged, record_key, record_number
+from datafolio.store.log import LOG, MARKER, Log, record_key, record_number
 from datafolio.store.objects import OBJECTS, TO_FSCK, condemned_key, object_key, parse_key
+from datafolio.store.record import Logged
 from datafolio.store.repository import Repository, Tip
 from datafolio.store.views import check_views
 from datafolio.store.walk import Needed, Walk

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from datafolio.errors import DamageError, KeyMissingError, NotKeptError, UsageError
 from datafolio.store.changes import Change, back_to, holds_the_same
 from datafolio.store.kept import require_kept
-from datafolio.store.log import Logged
+from datafolio.store.record import Logged
 from datafolio.store.repository import Repository, Tip
 from datafolio.store.state import State
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from datafolio.digest import Digest
 from datafolio.errors import DamageError, MissingObjectError, NotKeptError, StorageError
-from datafolio.store.log import Logged
 from datafolio.store.model import Entry, SnapshotRef
+from datafolio.store.record import Logged
 from datafolio.store.repository import Repository
 from datafolio.store.state import Loaders, State
 from datafolio.store.tree import Tree

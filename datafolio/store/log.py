@@ -24,12 +24,11 @@ from msgspec.structs import replace
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import ConflictError, DamageError, FormatError, KeyExistsError, KeyMissingError, StorageError
-from datafolio.store.model import Record, decode, encode, require_format, require_readable
+from datafolio.store.model import Record
 from datafolio.store.parallel import at_once
-from datafolio.store.seal import is_sealed, sealed
-from datafolio.store.shape import checked_root
+from datafolio.store.record import Logged, read_record, written
 
-__all__ = ["LOG", "MARKER", "RETAINED", "Log", "Logged", "is_trimming", "read_record", "record_key", "record_number"]
+__all__ = ["LOG", "MARKER", "RETAINED", "Log", "is_trimming", "record_key", "record_number"]
 
 LOG = "log/"
 MARKER = Key(f"{LOG}newest")
@@ -39,25 +38,13 @@ RETAINED = 100
 
 _TRIM_EVERY = 8
 
+# So many records are read one after the other before the log is listed.
+_STEPS = 4
+
 # In seconds.  Nobody makes `RETAINED` commits in that time on storage that is far away.
 _LONG = 0.5
 
 _NAME = re.compile(r"\d{12}")
-_KNOWN = frozenset((*Record.__struct_fields__, "kind", "check"))
-
-
-class Logged(msgspec.Struct, frozen=True):
-    """A record as it stands in the log."""
-
-    record: Record
-    #: Of the record's file: what the next record calls `previous`.
-    digest: Digest
-    #: Of the record's file, in bytes.
-    size: int
-    #: Fields that this version does not know.
-    unknown: Mapping[str, msgspec.Raw]
-    #: Of what was in its place when it was read or made; None where that is not known.
-    stamp: Hashable | None = None
 
 
 class _Listing(NamedTuple):
@@ -84,18 +71,6 @@ def record_number(key: Key) -> int | None:
     """The number of the record that belongs at `key`, or None where none does."""
     name = key.removeprefix(LOG)
     return int(name) if _NAME.fullmatch(name) else None
-
-
-def read_record(data: bytes, key: Key) -> Logged:
-    """The record in `data`, whatever its number.  Raises FormatError, naming `key`."""
-    if not is_sealed(data):
-        raise FormatError(f"{key} is damaged: its {len(data)} bytes do not end with the digest of those before")
-    fields = decode(data, dict[str, msgspec.Raw], str(key))
-    require_format(decode(bytes(fields.get("format", b"0")), int, f"{key}: format"), str(key))
-    record = decode(data, Record, str(key))
-    for root in (record.items, record.snapshots, record.retired, record.condemned):
-        checked_root(root)
-    return Logged(record, digest_of(data), len(data), {name: raw for name, raw in fields.items() if name not in _KNOWN})
 
 
 def is_trimming(seq: int) -> bool:
@@ -135,17 +110,42 @@ class Log:
 
         Raises FormatError as `newest` does.
         """
-        listed = self._list()
-        if not (listed.numbers and self._backend.is_distant):
-            return self._not_behind(self._read_end(-1, listed), listed.marker)
+        if not self._backend.is_distant:
+            return self.newest()
+        found = at_once(self._backend, self._list, self._marked_if_whole)
+        listed: _Listing = found[0]
+        marked: Logged | None = found[1]
+        if not listed.numbers:
+            return self._not_behind(None, listed.marker)
         seq = listed.numbers[-1]
-        is_marked = listed.marker == listed.stamps[record_key(seq)]
-        newest, marked = at_once(
-            self._backend,
-            lambda: self._read_listed(seq, listed),
-            lambda: None if is_marked else self._marked_number(),
-        )
-        return self.newest() if newest is None or (marked or 0) > seq else newest
+        if marked is not None and marked.record.seq == seq:
+            # The marker's contents are the record's: no other one has had this number yet.
+            return replace(marked, stamp=listed.stamps[record_key(seq)])
+        newest = self._read_listed(seq, listed)
+        return self.newest() if newest is None or (marked is not None and marked.record.seq > seq) else newest
+
+    def newest_after(self, known: Logged) -> Logged | None:
+        """The newest record, if it is the next one after `known` or one of a few more; None where that can't be told.
+
+        On distant storage this takes fewer round trips than `newest`.
+        """
+        for _ in range(_STEPS):
+            began = time.monotonic()
+            seq = known.record.seq + 1
+            found, stamp, beyond = at_once(
+                self._backend,
+                partial(self._found, seq),
+                partial(self._backend.stamp, record_key(seq)),
+                partial(self._backend.size, record_key(seq + 1)),
+            )
+            is_next = found is not None and found.record.previous == known.digest
+            # In a long time the three may tell of different moments, as in `is_newest`.
+            if not is_next or time.monotonic() - began > _LONG:
+                return None
+            known = replace(found, stamp=stamp)
+            if beyond is None:
+                return known
+        return None
 
     def newest(self) -> Logged | None:
         """The record with the highest number, which was in the log after it was read.
@@ -198,11 +198,13 @@ class Log:
             return self._backend.stamp(MARKER)
         return None
 
+    def _marked_if_whole(self) -> Logged | None:
+        with contextlib.suppress(FormatError, StorageError):  # a damaged marker tells nothing, and takes nothing down
+            return self.marked()
+        return None
+
     def _marked_number(self) -> int | None:
-        try:
-            logged = self.marked()
-        except (FormatError, StorageError):
-            return None  # a damaged marker tells nothing, and takes nothing down
+        logged = self._marked_if_whole()
         return None if logged is None else logged.record.seq
 
     def oldest(self) -> Logged:
@@ -283,9 +285,7 @@ class Log:
         is_looked_for = record.previous is not None and not self._backend.is_distant
         if is_looked_for and self._backend.size(record_key(record.seq - 1)) is None:
             raise KeyExistsError(f"{key} is older than the log")
-        data = sealed(_with_fields(encode(record), unknown))
-        require_readable(data, f"the record of {record.operation!r}")
-        logged = Logged(record, digest_of(data), len(data), unknown)
+        data, logged = written(record, unknown)
         try:
             self._backend.create(key, data)
         except StorageError:
@@ -373,10 +373,3 @@ class Log:
             return read_record(self._backend.read(key), key).record.write_id == write_id
         except (KeyMissingError, FormatError):
             return False
-
-
-def _with_fields(encoded: bytes, fields: Mapping[str, msgspec.Raw]) -> bytes:
-    """A JSON object with more fields at its end."""
-    if not fields:
-        return encoded
-    return encoded[:-1] + b"," + msgspec.json.encode(dict(sorted(fields.items())))[1:]

@@ -28,13 +28,14 @@ from datafolio.store.clock import utc_now
 from datafolio.store.familiar import is_vouched_for
 from datafolio.store.foliofile import FOLIO_FILE, folio_file, read_folio_file, require_exclusive, require_folio
 from datafolio.store.forks import Forkable, renewed_in_children
-from datafolio.store.log import Log, Logged, is_trimming
+from datafolio.store.log import Log, is_trimming
 from datafolio.store.model import FORMAT, Entry, FolioFile
 from datafolio.store.nodes import Nodes
 from datafolio.store.objects import ObjectStore, Source, condemned_key, object_key
 from datafolio.store.parallel import at_once
 from datafolio.store.payload import IncomingPayload, StoredPayload
 from datafolio.store.readme import README
+from datafolio.store.record import Logged
 from datafolio.store.state import Loaders, Stamp, State
 
 __all__ = ["COLLECTING", "DELETING", "DUE_SHARE", "README_FILE", "NotAsStoredError", "Repository", "Tip"]
@@ -319,7 +320,9 @@ class Repository(Forkable):
 
     def _look_again(self) -> Tip:
         """Find the newest record from nothing: the folio may even be another one than before, or an older copy."""
-        logged = self._require_log(self.log.newest())
+        known = self._tip
+        logged = self.log.newest_after(known.logged) if known is not None and self.backend.is_distant else None
+        logged = logged or self._require_log(self.log.newest())
         tip = self._tip = Tip(logged, self.state_of(logged))
         return tip
 

@@ -11,8 +11,9 @@ from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of_file
 from datafolio.errors import DamageError, StorageError
 from datafolio.store.foliofile import FOLIO_FILE, read_folio_file
-from datafolio.store.log import LOG, Logged, read_record
+from datafolio.store.log import LOG
 from datafolio.store.objects import CONDEMNED, OBJECTS, parse_condemned_key, parse_key
+from datafolio.store.record import Logged, read_record
 from datafolio.store.repository import README_FILE
 from datafolio.store.views import ITEMS_FILE, SNAPSHOTS_FILE
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from datafolio.digest import Digest
 from datafolio.errors import DamageError, KeyMissingError, NewerFormatError, NotAFileError, StorageError
-from datafolio.store.log import MARKER, Log, Logged, record_key
+from datafolio.store.log import MARKER, Log, record_key
+from datafolio.store.record import Logged
 from datafolio.store.repair.copies import Place, RecordCopy
 from datafolio.store.repair.work import Work
 
