@@ -74,8 +74,8 @@ def requests_of(place, limit, action):
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_opening_a_folio_takes_two_round_trips(place, folio, read_only):
-    requests_of(place, 2, lambda _: place.open(read_only=read_only))
+def test_opening_a_folio_takes_one_round_trip(place, folio, read_only):
+    requests_of(place, 1, lambda _: place.open(read_only=read_only))
 
 
 def test_getting_a_small_item_takes_one_round_trip(place, folio):
@@ -84,9 +84,9 @@ def test_getting_a_small_item_takes_one_round_trip(place, folio):
     requests_of(place, 1, lambda number: opened[number].get_json("a"))
 
 
-def test_opening_a_folio_and_getting_a_small_item_takes_three_round_trips(place, folio):
+def test_opening_a_folio_and_getting_a_small_item_takes_two_round_trips(place, folio):
     folio.add_json("a", {"x": 1})
-    requests_of(place, 3, lambda _: place.open().get_json("a"))
+    requests_of(place, 2, lambda _: place.open().get_json("a"))
 
 
 def test_adding_a_small_item_takes_three_round_trips(place, folio):
