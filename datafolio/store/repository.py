@@ -322,7 +322,9 @@ class Repository(Forkable):
         """Find the newest record from nothing: the folio may even be another one than before, or an older copy."""
         known = self._tip
         logged = self.log.newest_after(known.logged) if known is not None and self.backend.is_distant else None
-        logged = logged or self._require_log(self.log.newest())
+        if logged is None:
+            logged = self._require_log(self.log.newest())
+            self._stored.clear()  # it may be a folio that was made anew where the other one was
         tip = self._tip = Tip(logged, self.state_of(logged))
         return tip
 
