@@ -14,7 +14,7 @@ from datafolio.text import format_size
 if TYPE_CHECKING:
     from datafolio.store.transfer import Amount
 
-__all__ = ["Move", "copying_bar", "late_bar"]
+__all__ = ["Move", "copying_bar", "late_bar", "writing_bar"]
 
 #: Called with what is done, what there is to do, and both in words.
 Move = Callable[[int, int, str], None]
@@ -35,6 +35,17 @@ def copying_bar(label: str) -> Iterator[Callable[[Amount, Amount], None] | None]
 def _show(move: Move, done: Amount, total: Amount) -> None:
     words = f"{done.objects} of {total.objects} objects, {format_size(done.size)} of {format_size(total.size)}"
     move(done.size + done.objects * _OBJECT, total.size + total.objects * _OBJECT, words)
+
+
+@contextlib.contextmanager
+def writing_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Called with the bytes that were written and those there are, shows both; None where nobody would see it."""
+    with late_bar(label) as move:
+        yield (
+            None
+            if move is None
+            else lambda done, total: move(done, total, f"{format_size(done)} of {format_size(total)}")
+        )
 
 
 @contextlib.contextmanager

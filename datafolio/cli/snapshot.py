@@ -14,6 +14,7 @@ from datafolio.cli.output import (
     snapshot_document,
     text_of,
 )
+from datafolio.cli.progress import writing_bar
 from datafolio.cli.render import count, format_time, line, show, table
 from datafolio.cli.session import reading, writing
 from datafolio.cli.showing import git_words, show_snapshot
@@ -239,7 +240,8 @@ def export(
 
     Example: datafolio snapshot export v1.0 ~/for-the-paper
     """
-    files = reading(context).export_snapshot(name, directory)
+    with writing_bar("exporting") as progress:
+        files = reading(context).export_snapshot(name, directory, progress=progress)
     if as_json:
         emit({"snapshot": name, "files": [text_of(path) for path in files]})
     else:

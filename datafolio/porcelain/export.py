@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,17 @@ from datafolio.store.names import filename
 from datafolio.store.repository import Repository
 from datafolio.store.state import State
 
-__all__ = ["export_snapshot"]
+__all__ = ["Progress", "export_snapshot"]
 
 MANIFEST = "snapshot.json"
 
+#: Called with the bytes of payload that were written so far, and of all.
+Progress = Callable[[int, int], object]
 
-def export_snapshot(repository: Repository, state: State, name: str, directory: Path) -> list[Path]:
+
+def export_snapshot(
+    repository: Repository, state: State, name: str, directory: Path, progress: Progress | None = None
+) -> list[Path]:
     """Write every item of the snapshot to `directory` under its file name, and `snapshot.json` beside them.
 
     Each file is checked on the way.  Raises DestinationExistsError, before anything is written, if
@@ -35,10 +41,14 @@ def export_snapshot(repository: Repository, state: State, name: str, directory: 
     info["metadata_snapshot"] = pack(info["metadata_snapshot"], "metadata")
     manifest = {**info, "items": {item: _manifest_entry(entry, names[item]) for item, entry in items}}
     written: list[Path] = []
+    total, done = sum(entry.size for _, entry in items), 0
     try:
         for item, entry in items:
             payload = repository.payload(entry, item=f"item {item!r} version {entry.version}", filename=names[item])
             written.append(payload.copy_to(directory / names[item]))
+            done += entry.size
+            if progress is not None:
+                progress(done, total)
         written.append(_write(directory / MANIFEST, manifest))
     except BaseException:
         # All or nothing, so that it can be tried again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -265,13 +265,24 @@ class DataFolio(ItemReader, ItemWriter):
             self._binding.refresh_views()
         return orphans
 
-    def export_snapshot(self, name: str, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write the snapshot's items to `directory`, new or empty, as ordinary named files; the files written."""
+    def export_snapshot(
+        self,
+        name: str,
+        directory: str | os.PathLike[str],
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> list[Path]:
+        """Write the snapshot's items to `directory`, new or empty, as ordinary named files; the files written.
+
+        `progress` is called with the bytes written so far, and the bytes of all, after each item.
+        """
         target = bind_path(directory)
         repository = self._binding.repository_to_read()
         from datafolio.porcelain.export import export_snapshot
 
-        return self._binding.folio_view(lambda state: export_snapshot(repository, state, name, target), is_pure=False)
+        return self._binding.folio_view(
+            lambda state: export_snapshot(repository, state, name, target, progress), is_pure=False
+        )
 
     def reproduce_instructions(self, name: str) -> str:
         """How to get back to the code, the environment and the data of the snapshot, for people."""

@@ -180,7 +180,8 @@ def writes(handle: DataFolio, file: Path):
 
 #: Methods of DataFolio that change nothing, or another folio.
 READING = {
-    "audit", "clone", "compare_snapshots", "copy_to", "describe", "diff_from_snapshot", "export_snapshot", "get_artifact_path", "get_data",
+    "audit", "clone", "compare_snapshots", "copy_to",
+    "describe", "diff_from_snapshot", "export_snapshot", "get_artifact_path", "get_data",
     "get_dependents", "get_inputs", "get_item_info", "get_json", "get_lineage_graph", "get_model", "get_numpy",
     "get_snapshot", "get_snapshot_info", "get_table", "get_timestamp", "history", "init", "list_contents",
     "list_items", "list_snapshots", "load_snapshot", "open", "push", "reproduce_instructions", "validate",
