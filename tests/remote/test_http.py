@@ -270,7 +270,7 @@ def test_a_few_columns_of_a_large_file_are_not_the_whole_file(static, disk):
 
 
 def test_more_than_can_be_held_is_refused_by_read(static, disk, monkeypatch):
-    monkeypatch.setattr("datafolio.backend.web.LARGEST_READ", 1000)
+    monkeypatch.setattr("datafolio.backend.web.backend.LARGEST_READ", 1000)
     disk.create(KEY, b"x" * 1001)
     with pytest.raises(StorageError, match="more than 1000 bytes"):
         HttpBackend(static.url).read(KEY)
