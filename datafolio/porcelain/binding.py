@@ -136,13 +136,15 @@ class Binding:
 
     def foresee(self, check: Callable[[State], None]) -> None:
         """Raise now what `check` would raise in a commit, as far as that can be told without waiting for storage."""
-        if self._batch is None and self.repository.backend.is_distant:
-            try:
-                check(self._shown(self.repository.known().state))
-            except FolioError:
-                self.view(check)  # what is known here may be older than what is there
-        else:
+        if not self.repository.backend.is_distant:
             self.view(check)
+            return
+        batch = self._batch
+        state = self.repository.known().state if batch is None else batch.state
+        try:
+            check(self._shown(state))
+        except FolioError:
+            self.view(check)  # what is known here may be older than what is there
 
     def require_writable(self) -> None:
         """Raise ReadOnlyError, saying why and what to do, if the handle only reads."""
