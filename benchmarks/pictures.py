@@ -17,7 +17,7 @@ __all__ = ["draw"]
 _GREY, _GOOD, _BAD = "#808080", "#2e9e5b", "#d1493f"
 _COLOURS = ("#3b82c4", "#d98324", "#2e9e5b", "#9b6bc4", "#c4553b")
 #: The characters in a line of a label, which wraps.
-_LINE = 56
+_LINE = 64
 #: How much of a picture with lines is left empty at its top, for what the lines are called.
 _HEADROOM = 0.3
 _STYLE = {

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from datafolio.errors import FolioError, FormatError, UsageError
@@ -453,6 +453,10 @@ def predicates(draw, kinds):
 @given(filtered_frames(), st.integers(1, 4))
 def test_any_filter_leaves_what_filtering_the_whole_table_would(made, group):
     frame, filters = made
+    # With nothing but NaN in it, such a column is one of numbers, which no text can be compared with.
+    assume(
+        not any(len(frame) and frame[name].isna().all() and frame[name].dtype in (object, "category") for name in frame)
+    )
     mask = np.array(
         [
             any(
