@@ -27,7 +27,7 @@ def collection_of(folio: DataFolio, *, dry_run: bool = False) -> Collection:
     from datafolio.store.gc import collect
 
     with progress_bar("marking" if dry_run else "collecting") as progress:
-        return collect(bind_place(folio.path).open(read_only=False), dry_run=dry_run, progress=progress)
+        return collect(bind_place(folio.path).open(read_only=dry_run), dry_run=dry_run, progress=progress)
 
 
 def gc(

@@ -103,12 +103,12 @@ class Batch:
         """Begin with the newest state, if it was begun with what was known here; whether that made a change."""
         if self._is_looked_up:
             return False
-        self._is_looked_up = True
         newest = self._repository.tip().state
-        if newest is self._base:
-            return False
-        self.state, self._base = self.apply(newest), newest
-        return True
+        is_newer = newest is not self._base
+        if is_newer:
+            self.state, self._base = self.apply(newest), newest
+        self._is_looked_up = True  # last: what could not be looked up, or made on that, is tried again
+        return is_newer
 
     def make_readable(self, digest: Digest | None = None) -> None:
         """Store all payloads, or only the one with that digest, where the folio as it is now has them."""

@@ -173,7 +173,7 @@ def _other(own: Repository, place: Where, storage_options: StorageOptions | None
         folder, folio = backend.root.resolve(), mine.root.resolve()
         is_within = folder == folio or folio in folder.parents
     else:
-        is_within = backend.location.rstrip("/") == mine.location.rstrip("/")
+        is_within = f"{backend.location.rstrip('/')}/".startswith(f"{mine.location.rstrip('/')}/")
     if is_within:
         raise UsageError(f"{backend.location} is the folio itself, or a place inside it; give that of another")
     return there

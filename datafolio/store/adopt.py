@@ -9,12 +9,16 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from datafolio.digest import Digest
+from datafolio.errors import FormatError
 from datafolio.store.changes import back_to, require_snapshot
-from datafolio.store.model import Entry, Snapshot
+from datafolio.store.model import Entry, Snapshot, next_number
 from datafolio.store.state import State
 from datafolio.store.tree import Tree
 
 __all__ = ["adopt", "adopt_snapshot", "is_empty"]
+
+
+_MOST_SNAPSHOTS = 2**40
 
 
 def is_empty(state: State) -> bool:
@@ -28,6 +32,7 @@ def adopt(state: State, source: State) -> State:
     The version numbers that either of the two has given out stay taken.  So does the larger of the two
     counts of snapshots: an entry must be older than the snapshots that may have been made of it.
     """
+    _require_room(source.generation)
     load = state.loaders.node
     # Another folio's contents come in just as those of an earlier record come back.
     adopted = back_to(state, source)
@@ -46,12 +51,19 @@ def adopt_snapshot(state: State, source: State, name: str) -> State:
     become current by a restore and has to count as older than it.
     """
     ref = require_snapshot(source, name)
-    number = max(state.generation + 1, ref.number)
+    _require_room(ref.number)
+    number = max(next_number(state.generation, "the last snapshot"), ref.number)
     if is_empty(state):
         state = _standing_at(state, source.snapshot(ref), ref.digest, source.snapshot_items(ref))
     else:
         state = _with_numbers_taken(state, source.snapshot_items(ref))
     return replace(state, snapshots=state.snapshots.edit({name: replace(ref, number=number)}), generation=number)
+
+
+def _require_room(number: int) -> None:
+    """Raise FormatError for the number of a snapshot that would leave few numbers for those to come."""
+    if number > _MOST_SNAPSHOTS:
+        raise FormatError(f"the other folio counts {number} snapshots, and nobody made so many; nothing was changed")
 
 
 def _standing_at(state: State, snapshot: Snapshot, digest: Digest, items: Tree[Entry]) -> State:

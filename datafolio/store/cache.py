@@ -75,23 +75,18 @@ class Cache:
         # By process: a forked one has no thread that will ever end what was begun in its parent.
         self._under_way: dict[tuple[int, Digest], threading.Event] = {}
 
-    def open(self, digest: Digest, size: int | None, fetch: Fetch) -> BinaryIO:
-        """The object as a file to read and seek in, at its start.  What is read from an entry is not checked.
-
-        The file stays whole for its reader, whatever is removed from the cache.  What was fetched is checked:
-        CorruptObjectError says what was expected and what was found, and leaves it to the caller to say of what.
-        With a `size`, an entry of another size is fetched again, and a fetched object of another size is corrupt.
-        """
-        return self._get(digest, lambda: self._found(digest, size), lambda: self._fetched(digest, size, fetch))
-
     def find(self, digest: Digest, size: int | None) -> BinaryIO | None:
-        """The entry as `open` gives it, if there is one."""
+        """The entry as a file to read and seek in, at its start, if there is one of that `size`; it is not checked.
+
+        The file stays whole for its reader, whatever is removed from the cache.
+        """
         return self._found(digest, size) if self.limit else None
 
     def open_checked(self, digest: Digest, size: int | None, fetch: Fetch) -> BinaryIO:
-        """The same, of bytes that have just been found to be the object's: there is no need to hash them again.
+        """The object as such a file, just found to have the object's bytes: there is no need to hash them again.
 
-        An entry that is damaged is fetched again.
+        An entry that is damaged, or not of that `size`, is fetched again.  If what was fetched is not the object,
+        CorruptObjectError says what was expected and what was found, and leaves it to the caller to say of what.
         """
         return self._get(digest, lambda: self._sound(digest, size), lambda: self._fetched(digest, size, fetch))
 
@@ -110,18 +105,6 @@ class Cache:
             with file:
                 file.write(data)
             self._publish(path, digest, len(data))
-
-    def adopt(self, digest: Digest, path: Path) -> bool:
-        """Take the file at `path` as the object, and away from there, if that needs no copy; whether it did.
-
-        The file must be the caller's own, and nobody may have it open to write.  Never raises.
-        """
-        with contextlib.suppress(OSError):
-            size = os.lstat(path).st_size
-            if self._is_kept(size):
-                self._publish(path, digest, size)
-                return True
-        return False
 
     def forget(self, digest: Digest) -> None:
         """Let the object be fetched when it is next asked for: for readers who found its bytes damaged."""

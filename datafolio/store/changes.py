@@ -21,7 +21,7 @@ from datafolio.errors import (
     SnapshotExistsError,
     SnapshotNotFoundError,
 )
-from datafolio.store.model import Entry, Snapshot, SnapshotRef, encode
+from datafolio.store.model import Entry, Snapshot, SnapshotRef, encode, next_number
 from datafolio.store.names import is_snapshot_name
 from datafolio.store.state import State
 from datafolio.store.tree import Tree
@@ -121,10 +121,12 @@ def _place_in_history(state: State, name: str, current: Entry | None, new: NewIt
     """The version number and generation of the item that `new` becomes."""
     highest = max(state.retired.get(name) or 0, current.version if current else 0)
     if current is None:
-        return highest + 1, state.generation
+        return next_number(highest, f"the last version of {name!r}"), state.generation
     if current.digest == new.digest and current.type == new.type:
         return current.version, current.generation
-    return (highest + 1 if _was_snapshot(state, current) else current.version), state.generation
+    if not _was_snapshot(state, current):
+        return current.version, state.generation
+    return next_number(highest, f"the last version of {name!r}"), state.generation
 
 
 def _was_snapshot(state: State, entry: Entry) -> bool:
@@ -136,8 +138,7 @@ def _loosen(state: State, entry: Entry) -> State:
     """Count the payload of an entry that the items let go of, unless a snapshot may hold it."""
     if _was_snapshot(state, entry):
         return state
-    garbage = replace(state.garbage, loosened=state.garbage.loosened + entry.size)
-    return replace(state, garbage=garbage)
+    return replace(state, garbage=state.garbage.with_loosened(entry.size))
 
 
 def delete_item(state: State, name: str) -> State:
@@ -245,16 +246,17 @@ def create_snapshot(state: State, name: str, new: NewSnapshot) -> State:
         execution=None if new.execution is None else dict(new.execution),
         parent=state.head,
     )
+    number = next_number(state.generation, "the last snapshot")
     data = encode(snapshot)
     is_small = len(data) <= _INLINE_SNAPSHOT
     state, digest = (state, digest_of(data)) if is_small else state.with_object(data)
     ref = SnapshotRef(
         digest=digest,
-        number=state.generation + 1,
+        number=number,
         snapshot=snapshot if is_small else None,
         item_versions=_inline_versions(state),
     )
-    return replace(state, snapshots=state.snapshots.edit({name: ref}), generation=state.generation + 1, head=digest)
+    return replace(state, snapshots=state.snapshots.edit({name: ref}), generation=number, head=digest)
 
 
 def _inline_versions(state: State) -> dict[str, int] | None:

@@ -1,10 +1,27 @@
-"""The one place that asks what time it is.  Times are information; nothing is decided by them."""
+"""The one place that asks what time it is.  Times that are written are information; nothing is decided by them."""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
+from typing import NamedTuple
 
-__all__ = ["utc_now"]
+__all__ = ["Moment", "utc_now"]
+
+
+class Moment(NamedTuple):
+    """A moment by two clocks: one may stand still while the machine sleeps, and the other may be set."""
+
+    monotonic: float
+    wall: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.monotonic(), time.time())
+
+    def is_longer_ago_than(self, seconds: float) -> bool:
+        """Whether that may be so, by either of the clocks."""
+        return time.monotonic() - self.monotonic > seconds or not 0 <= time.time() - self.wall <= seconds
 
 
 def utc_now() -> str:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from datafolio.backend import is_full
 from datafolio.digest import Digest
 from datafolio.errors import StorageError
-from datafolio.store.model import Garbage
+from datafolio.store.model import Garbage, next_number
 from datafolio.store.objects import OBJECTS, StoredKey, condemned_key, parse_key
 from datafolio.store.orphans import Orphan, name_orphans
 from datafolio.store.repository import COLLECTING, Repository
@@ -112,7 +112,7 @@ class Marking:
 
     def _condemn(self, state: State, part: Collection[Digest]) -> State:
         # A copy made while somebody wrote may have keys of later epochs than its log, and no key is used twice.
-        epoch = max(state.epoch, *(stored.burn for stored in self.dead)) + 1
+        epoch = next_number(max(state.epoch, *(stored.burn for stored in self.dead)), "the last collection")
         condemned = state.condemned.edit(dict.fromkeys(part, epoch), salt=salt_of(epoch))
         self._nodes.update(condemned.pending())
         return replace(state, epoch=epoch, condemned=condemned, garbage=self._garbage(state, epoch))

@@ -134,7 +134,7 @@ def loss_of(state: State, other: State) -> Loss:
     snapshots = tuple(
         change.name
         for change in state.snapshots.diff(other.snapshots)
-        if change.before and (change.after is None or change.after.digest != change.before.digest)
+        if change.before and (change.after is None or not change.before.is_alike(change.after))
     )
     head = _head_of(state, other)
     changes = [change for change in state.items.diff(other.items) if change.before]

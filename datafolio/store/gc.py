@@ -68,9 +68,10 @@ def collect(
     somebody who may delete it will.  It can be killed at any point, and be run again or beside
     another, and works on a full disk.  With `dry_run` nothing is changed.
     """
+    repository.tip()  # what an older state needs, such as the one known here, would be kept as well
     marking = Marking(repository, keep_log=keep_log, progress=progress or (lambda _done, _total: None))
     if dry_run:
-        repository.view(marking.condemn)
+        repository.view(marking.condemn, is_pure=False)
         return Collection(marking.orphans(), len(marking.dead), sum(marking.dead.values()))
     # First what needs no commit: on a full disk, that may be what makes room for one.
     repository.backend.sweep_stages()
@@ -80,7 +81,7 @@ def collect(
             sweep.delete(keys)
             marking.settle(sum(keys.values()))
         # Seen from the newest state: a collector that slept may find its own map replaced.
-        repository.view(sweep.map)
+        repository.view(sweep.map, is_pure=False)
     repository.keep_reserve()
     sweep.require_deleted()
     return Collection(marking.orphans(), sweep.objects, sweep.size)

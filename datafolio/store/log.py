@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from msgspec.structs import replace
 from datafolio.backend import Backend, Key
 from datafolio.digest import Digest, digest_of
 from datafolio.errors import ConflictError, DamageError, FormatError, KeyExistsError, KeyMissingError, StorageError
+from datafolio.store.clock import Moment
 from datafolio.store.model import Record
 from datafolio.store.parallel import at_once
 from datafolio.store.record import Logged, read_record, written
@@ -37,9 +37,6 @@ MARKER = Key(f"{LOG}newest")
 RETAINED = 100
 
 _TRIM_EVERY = 8
-
-# So many records are read one after the other before the log is listed.
-_STEPS = 4
 
 # In seconds.  Nobody makes `RETAINED` commits in that time on storage that is far away.
 _LONG = 0.5
@@ -84,6 +81,8 @@ class Log:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._oldest: Logged | None = None
+        #: A record, and a moment since when it was the newest.
+        self._latest: tuple[Digest, Moment] | None = None
 
     def sequence(self) -> list[int]:
         """The numbers of the records that are there, in order."""
@@ -112,46 +111,37 @@ class Log:
         """
         if not self._backend.is_distant:
             return self.newest()
+        began = Moment.now()
         found = at_once(self._backend, self._list, self._marked_if_whole)
         listed: _Listing = found[0]
         marked: Logged | None = found[1]
         if not listed.numbers:
             return self._not_behind(None, listed.marker)
         seq = listed.numbers[-1]
-        if marked is not None and marked.record.seq == seq:
+        stamp = listed.stamps[record_key(seq)]
+        if marked is not None and marked.record.seq == seq and stamp is not None:
             # The marker's contents are the record's: no other one has had this number yet.
-            return replace(marked, stamp=listed.stamps[record_key(seq)])
-        newest = self._read_listed(seq, listed)
-        return self.newest() if newest is None or (marked is not None and marked.record.seq > seq) else newest
-
-    def newest_after(self, known: Logged) -> Logged | None:
-        """The newest record, if it is the next one after `known` or one of a few more; None where that can't be told.
-
-        On distant storage this takes fewer round trips than `newest`.
-        """
-        for _ in range(_STEPS):
-            began = time.monotonic()
-            seq = known.record.seq + 1
-            found, stamp, beyond = at_once(
-                self._backend,
-                partial(self._found, seq),
-                partial(self._backend.stamp, record_key(seq)),
-                partial(self._backend.size, record_key(seq + 1)),
-            )
-            is_next = found is not None and found.record.previous == known.digest
-            # In a long time the three may tell of different moments, as in `is_newest`.
-            if not is_next or time.monotonic() - began > _LONG:
-                return None
-            known = replace(found, stamp=stamp)
-            if beyond is None:
-                return known
-        return None
+            newest: Logged | None = replace(marked, stamp=stamp)
+        else:
+            newest = self._read_listed(seq, listed)
+        if newest is None or (marked is not None and marked.record.seq > seq):
+            return self._newest_as_listed()
+        self._latest = newest.digest, began
+        return newest
 
     def newest(self) -> Logged | None:
         """The record with the highest number, which was in the log after it was read.
 
         Raises FormatError if it is damaged, or if it is known that there was a newer one.
         """
+        if self._backend.is_distant:
+            seen = self.glance()
+            # Long after it was listed, it may have been trimmed, and another one have taken its number.
+            if seen is None or not self._may_be_old(seen) or self.is_newest(seen):
+                return seen
+        return self._newest_as_listed()
+
+    def _newest_as_listed(self) -> Logged | None:
         listed = self._list()
         return self._not_behind(self._read_end(-1, listed), listed.marker)
 
@@ -242,17 +232,38 @@ class Log:
 
     def is_newest(self, logged: Logged) -> bool:
         """Whether the record is there, the very one, and the next one is not."""
-        began = time.monotonic()
+        began = Moment.now()
+        if not self._may_be_old(logged) and not self._is_last(logged):
+            return False
+        # Two looks at the same time may see the record and miss the next one if both are being trimmed.
+        if self._may_be_old(logged) and not self._is_at_end(logged):
+            return False
+        self._latest = logged.digest, began
+        return True
+
+    def _may_be_old(self, logged: Logged) -> bool:
+        """Whether it may be so long since the record was the newest that retention no longer covers it."""
+        if not self._backend.is_distant:
+            return False  # where one look comes after the other
+        latest = self._latest
+        return latest is None or latest[0] != logged.digest or latest[1].is_longer_ago_than(_LONG)
+
+    def _is_last(self, logged: Logged) -> bool:
         next_size, stamp = at_once(
             self._backend,
             lambda: self._backend.size(record_key(logged.record.seq + 1)),
             lambda: self._backend.stamp(record_key(logged.record.seq)),
         )
-        if self._backend.is_distant and time.monotonic() - began > _LONG:
-            # So long after it was seen, the record and the next one may both have been trimmed.
-            stamp = self._backend.stamp(record_key(logged.record.seq))
         # A sleeping writer's record may have taken the number of one that was trimmed.
         return next_size is None and stamp is not None and stamp == logged.stamp
+
+    def _is_at_end(self, logged: Logged) -> bool:
+        """The same by a listing, which tells of one moment, and takes the server longer."""
+        listed = self._list()
+        seq = logged.record.seq
+        if listed.numbers[-1:] != [seq]:
+            return False
+        return (listed.stamps[record_key(seq)] or self._backend.stamp(record_key(seq))) == logged.stamp
 
     def retained(self) -> Iterator[Logged]:
         """The records that are there, newest first.  One that is trimmed meanwhile ends the walk."""
@@ -286,6 +297,7 @@ class Log:
         if is_looked_for and self._backend.size(record_key(record.seq - 1)) is None:
             raise KeyExistsError(f"{key} is older than the log")
         data, logged = written(record, unknown)
+        began = Moment.now()
         try:
             self._backend.create(key, data)
         except StorageError:
@@ -297,6 +309,7 @@ class Log:
         if record.previous is None:
             return self._settled(logged)  # a folio in the making has no second names yet
         settled: Logged = at_once(self._backend, lambda: self._settled(logged), lambda: self._mark(record.seq, data))[0]
+        self._latest = settled.digest, began
         return settled
 
     def _settled(self, logged: Logged) -> Logged:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from datafolio.backend.base import LARGEST_READ
 from datafolio.canonical import MAX_DEPTH
@@ -20,6 +21,7 @@ from datafolio.text import printable
 
 __all__ = [
     "FORMAT",
+    "LARGEST",
     "NUMBER",
     "Count",
     "Entry",
@@ -33,6 +35,7 @@ __all__ = [
     "decode",
     "decode_with",
     "encode",
+    "next_number",
     "require_format",
     "require_readable",
 ]
@@ -43,8 +46,9 @@ FORMAT = 1
 #: A digest in a folio's files becomes part of a path, so anything else is refused when it is decoded.
 _Digest = Annotated[Digest, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
-#: Numbers in a folio's files are counts and sizes; nothing that this version writes is near the limit.
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+#: Numbers in a folio's files are counts and sizes; nothing that this version counts comes near the limit.
+LARGEST = 2**53
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
 #: The same, as the kind of value that a map holds.
 NUMBER: type[int] = Count
 
@@ -142,6 +146,10 @@ class SnapshotRef(msgspec.Struct, frozen=True, kw_only=True):
     #: Item name to version, unless there are many.
     item_versions: dict[str, Count] | None
 
+    def is_alike(self, other: SnapshotRef) -> bool:
+        """Whether both say the same of the same snapshot, whatever their numbers; the digest alone may be a lie."""
+        return replace(self, number=other.number) == other
+
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     """What collections go by; the totals, in bytes, say when one is worth its while."""
@@ -155,6 +163,10 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     kept: Count = 0
     #: The last epoch whose collection kept nothing for the log: what earlier records need may be gone.
     horizon: Count = 0
+
+    def with_loosened(self, size: int) -> Garbage:
+        """The totals with `size` more bytes let go of; what a stranger's entry says of its size may be anything."""
+        return replace(self, loosened=min(self.loosened + size, LARGEST))
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="record", omit_defaults=True):
@@ -220,6 +232,13 @@ def require_readable(data: bytes, what: str) -> None:
             f"{what} would take {len(data)} bytes, and at most {LARGEST_READ} are ever read; "
             f"keep large values as items (add_json), not in metadata, descriptions or tags"
         )
+
+
+def next_number(number: int, what: str) -> int:
+    """The number after that of `what`.  Raises FormatError for one that could not be read again."""
+    if number >= LARGEST:
+        raise FormatError(f"{what} has the number {number}, and no file can hold the next one; nobody counted so far")
+    return number + 1
 
 
 def decode(data: bytes, kind: type[_T], what: str) -> _T:

@@ -152,10 +152,11 @@ class ObjectStore:
         key = self.key(digest)
         with self._missing_is_damage(key):
             file = self._backend.open(key)
-        found = size if size is None else file.seek(0, os.SEEK_END)
-        if found != size:
-            file.close()
-            raise CorruptObjectError(f"{key}: expected {size} bytes, found {found}{TO_FSCK}")
+        if size is not None:
+            found = file.seek(0, os.SEEK_END)
+            if found != size:
+                file.close()
+                raise _of_another_size(key, size, found)
         file.seek(0)
         return file
 
@@ -181,8 +182,13 @@ class ObjectStore:
                     return data
         with self._missing_is_damage(self.key(wanted.digest)):
             data = self._backend.read(self.key(wanted.digest))
-        self.require_digest(wanted.digest, digest_of(data), len(data))
+        self._require_wanted(wanted, digest_of(data), len(data))
         return data
+
+    def _require_wanted(self, wanted: Elsewhere, digest: Digest, size: int) -> None:
+        self.require_digest(wanted.digest, digest, size)
+        if size != wanted.size:
+            raise _of_another_size(self.key(wanted.digest), wanted.size, size)
 
     def _stream_to(self, stage: Stage, wanted: Elsewhere) -> None:
         key = self.key(wanted.digest)
@@ -192,7 +198,7 @@ class ObjectStore:
             with self._missing_is_damage(key):
                 self._backend.fetch(key, cast("BinaryIO", hashed))  # which is only written to
             found = hashed.hasher.digest(), hashed.hasher.size
-        self.require_digest(wanted.digest, *found)
+        self._require_wanted(wanted, *found)
 
     def _clone_to(self, stage: Stage, wanted: Elsewhere) -> tuple[Digest, int] | None:
         """Let the stage have the object without a copy; digest and size of what it has then.  None if it can't."""
@@ -319,6 +325,10 @@ class _Hashed:
         size = self._stage.write(data)
         self._told(0, size)
         return size
+
+
+def _of_another_size(key: Key, size: int, found: int) -> CorruptObjectError:
+    return CorruptObjectError(f"{key}: expected {size} bytes, found {found}{TO_FSCK}")
 
 
 def _mapped(file: BinaryIO) -> memoryview:

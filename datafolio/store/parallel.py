@@ -37,7 +37,17 @@ def at_once(backend: Backend, *calls: Callable[[], Any]) -> list[Any]:
             errors[number] = error
 
     others = collections.deque(range(1, len(calls)))
-    _with_helpers(len(others), lambda: make(0), lambda: make(others.popleft()))
+
+    def help_out() -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                make(others.popleft())
+
+    def own() -> None:
+        make(0)
+        help_out()  # with what nobody took, where no more threads can be had
+
+    _with_helpers(len(others), own, help_out)
     for error in errors:
         if error is not None:
             raise error
@@ -85,7 +95,8 @@ def _with_helpers(
     helpers = [threading.Thread(target=help_out, daemon=True) for _ in range(count)]
     try:
         for thread in helpers:
-            thread.start()
+            with contextlib.suppress(RuntimeError):  # there are as many as there can be, and those do it all
+                thread.start()
         own()
     finally:
         stop()  # so a helper that is not at work yet will find nothing to do

@@ -92,7 +92,8 @@ class Repository(Forkable):
         self._loaders = Loaders(self.objects.read, self._nodes, Nodes(backend, self.condemned.read))
         self._lock = threading.RLock()
         self._tip: Tip | None = None
-        self._stored: set[Key] = set()
+        #: What is known to be stored far away, where it pays to remember that.
+        self._remembered: set[Key] = set()
         renewed_in_children(self)
 
     @classmethod
@@ -167,11 +168,7 @@ class Repository(Forkable):
         state needs besides the objects it carries; `stored` are the keys of those stored already.
         On a full disk the share `reserve` of what was held back is given up and the commit tried again.
         """
-        if stored is None:
-            # Far away it pays to remember what is there; a key is deleted only when it is not that of its digest.
-            stored = self._stored if self.backend.is_distant else set()
-            if len(stored) > _MOST_REMEMBERED:
-                stored.clear()
+        stored = set() if stored is None else stored
         try:
             tip = self._commit(operation, change, payloads or {}, stored)
         except StorageError as error:
@@ -213,9 +210,16 @@ class Repository(Forkable):
                 # Decoded again, since a made node has entries that hold on to the bytes of many older ones.
                 self._nodes.keep(digest, data)
             adopted = self._adopt(logged, state.stored())
+            self._remember(stored)
             self._trim(logged.record.seq)
             return adopted
         raise AssertionError("unreachable")
+
+    def _remember(self, stored: set[Key]) -> None:
+        if self.backend.is_distant:
+            if len(self._remembered) > _MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered.update(stored)
 
     def _trim(self, newest: int) -> None:
         """Let go of old records; what was asked for is done, so nobody waits for many requests, or hears of errors."""
@@ -227,7 +231,8 @@ class Repository(Forkable):
         if not is_trimming(newest):
             return
         if self.backend.is_distant:
-            threading.Thread(target=trim, name="datafolio-trim", daemon=True).start()
+            with contextlib.suppress(RuntimeError):  # no thread can be had
+                threading.Thread(target=trim, name="datafolio-trim", daemon=True).start()
         else:
             trim()
 
@@ -240,7 +245,10 @@ class Repository(Forkable):
         # time: who condemns one of them later takes the number of the record.
         state = state.with_worn_nodes()
         objects = ObjectStore(self.backend, tip.state.key_of, self._cache)
-        objects.put_all({**state.pending(), **payloads}, stored)
+        wanted = {**state.pending(), **payloads}
+        # A key is deleted only when it is not that of its digest any more.
+        missing = {digest: wanted[digest] for digest in wanted if objects.key(digest) not in self._remembered}
+        objects.put_all(missing, stored)
         self.condemned.put_all(state.condemned.pending(), stored)
         return state
 
@@ -321,10 +329,9 @@ class Repository(Forkable):
     def _look_again(self) -> Tip:
         """Find the newest record from nothing: the folio may even be another one than before, or an older copy."""
         known = self._tip
-        logged = self.log.newest_after(known.logged) if known is not None and self.backend.is_distant else None
-        if logged is None:
-            logged = self._require_log(self.log.newest())
-            self._stored.clear()  # it may be a folio that was made anew where the other one was
+        logged = self._require_log(self.log.newest())
+        if known is not None and logged.record.previous != known.logged.digest:
+            self._remembered.clear()  # it may be a folio that was made anew where the other one was
         tip = self._tip = Tip(logged, self.state_of(logged))
         return tip
 

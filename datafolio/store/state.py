@@ -186,7 +186,7 @@ class State(msgspec.Struct, frozen=True):
     def with_worn_nodes(self) -> State:
         """The state whose totals count the nodes it makes as garbage to come: each takes an older one's place."""
         worn = sum(map(len, self.pending_nodes().values()))
-        return replace(self, garbage=replace(self.garbage, loosened=self.garbage.loosened + worn))
+        return replace(self, garbage=self.garbage.with_loosened(worn))
 
     def pending_nodes(self) -> dict[Digest, bytes]:
         """The nodes of the items, the snapshots and the retired numbers that are to be stored."""

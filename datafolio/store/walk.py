@@ -156,4 +156,4 @@ class WalkBeyond(Walk):
 
     def _is_wanted(self, name: str, ref: SnapshotRef) -> bool:
         known = self._other.snapshots.get(name)
-        return known is None or known.digest != ref.digest
+        return known is None or not known.is_alike(ref)

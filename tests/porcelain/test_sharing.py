@@ -261,3 +261,11 @@ def test_progress_is_told_of_all_that_is_copied(story, tmp_path) -> None:
     told: list[tuple[tuple[int, int], tuple[int, int]]] = []
     done = story.copy_to(tmp_path / "copy", progress=lambda done, total: told.append((done, total)))
     assert told[-1] == ((done["objects"], done["bytes"]),) * 2
+
+
+@pytest.mark.parametrize("place", ["", "/", "/objects/copy"])
+def test_a_folio_at_a_url_is_not_copied_to_itself_or_into_itself_either(place) -> None:
+    folio = DataFolio("memory://into-itself")
+    with pytest.raises(UsageError, match="the folio itself, or a place inside it"):
+        folio.copy_to(f"memory://into-itself{place}")
+    assert folio.copy_to("memory://into-itself-not")["target"] == "memory://into-itself-not"

@@ -55,7 +55,7 @@ class Far:
         return lambda file: file.write(self.data(digest))
 
     def open(self, cache, digest, size=None):
-        with cache.open(digest, size, self.into(digest)) as file:
+        with cache.find(digest, size) or cache.open_checked(digest, size, self.into(digest)) as file:
             return file.read()
 
     def open_checked(self, cache, digest, size=None):
@@ -125,7 +125,7 @@ def test_every_way_finds_what_another_one_brought(cache, far):
 def test_what_is_opened_is_an_ordinary_file_to_read(cache, far):
     digest = far.put_random(1000)
     for _ in range(2):
-        with cache.open(digest, 1000, far.into(digest)) as file:
+        with cache.open_checked(digest, 1000, far.into(digest)) as file:
             assert os.fstat(file.fileno()).st_size == 1000
             assert (file.tell(), file.readable(), file.writable()) == (0, True, False)
             assert file.seek(990) == 990
@@ -147,17 +147,6 @@ def test_what_was_written_here_need_not_be_fetched(cache, far):
     digest = far.put_random(1000)
     cache.keep(digest, far.objects[digest])
     assert far.read(cache, digest) == far.objects[digest]
-    assert far.asked == 0
-
-
-def test_a_file_is_taken_over(tmp_path, cache, far):
-    digest = far.put_random(100_000)
-    path = tmp_path / "upload"
-    path.write_bytes(far.objects[digest])
-    assert cache.adopt(digest, path)
-    assert not path.exists()
-    assert far.open_checked(cache, digest) == far.objects[digest]
-    assert not cache.adopt(digest, path)
     assert far.asked == 0
 
 
@@ -228,7 +217,7 @@ def test_half_an_object_is_never_kept(folder, cache, far):
         raise StorageError("the connection was cut")
 
     with pytest.raises(StorageError, match="cut"):
-        cache.open(digest, None, break_off)
+        cache.open_checked(digest, None, break_off)
     assert entries(folder) == set()
     assert unfinished(folder) == []
     assert far.open(cache, digest) == far.objects[digest]
@@ -293,7 +282,7 @@ def with_a_hole(file, data):
 def test_an_object_may_be_written_in_any_manner(write, size, cache, far):
     digest = far.put_random(size)
     for _ in range(2):
-        with cache.open(digest, None, lambda file: write(file, far.objects[digest])) as file:
+        with cache.open_checked(digest, None, lambda file: write(file, far.objects[digest])) as file:
             assert file.read() == far.objects[digest]
 
 
@@ -302,7 +291,7 @@ def test_an_object_may_be_written_in_any_manner(write, size, cache, far):
 def test_what_is_in_the_file_in_the_end_is_what_counts(write, size, cache, far):
     digest = far.put_random(size)
     with pytest.raises(CorruptObjectError):
-        cache.open(digest, None, lambda file: write(file, far.objects[digest]))
+        cache.open_checked(digest, None, lambda file: write(file, far.objects[digest]))
 
 
 # Damage.
@@ -452,7 +441,7 @@ def test_what_is_no_digest_names_no_entry(digest, tmp_path, folder, cache, far):
     with pytest.raises(CorruptObjectError):
         cache.read(digest, lambda: b"theirs")
     with pytest.raises(CorruptObjectError):
-        cache.open(digest, None, lambda file: file.write(b"theirs"))
+        cache.open_checked(digest, None, lambda file: file.write(b"theirs"))
     assert victim.read_bytes() == b"mine"
 
 
@@ -546,7 +535,7 @@ def test_small_objects_count_for_what_they_take(cache, far):
 def test_a_reader_keeps_what_is_removed_meanwhile(folder, cache, far):
     digest = far.put_random(1_000_000)
     for _ in range(2):
-        with cache.open(digest, None, far.into(digest)) as file:
+        with cache.open_checked(digest, None, far.into(digest)) as file:
             assert file.read(10) == far.objects[digest][:10]
             assert cache.clear() == (1, 245 * BLOCK)
             shutil.rmtree(folder)
@@ -589,7 +578,7 @@ def test_the_folder_may_be_gone_in_the_middle_of_a_write(gone, folder, cache, fa
         shutil.rmtree(folder / gone)
         file.write(far.objects[digest][500_000:])
 
-    with cache.open(digest, None, fetch) as file:
+    with cache.open_checked(digest, None, fetch) as file:
         assert file.read() == far.objects[digest]
     assert len(asked) == 1
     assert far.open(cache, digest) == far.objects[digest]
@@ -746,7 +735,7 @@ def test_threads_do_not_wait_for_each_other_where_nothing_can_be_kept(folder, fa
 
     def ask(_number):
         started.wait()
-        with cache.open(digest, None, fetch) as file:
+        with cache.open_checked(digest, None, fetch) as file:
             return file.read()
 
     with ThreadPoolExecutor(8) as pool:
@@ -784,7 +773,7 @@ def fetch(file):
     file.flush()
     print("half", flush=True)
     time.sleep(60)
-Cache(Path(sys.argv[1])).open("0" * 64, None, fetch)
+Cache(Path(sys.argv[1])).open_checked("0" * 64, None, fetch)
 """
 
 
@@ -842,7 +831,7 @@ def slowly(file):
     begun.set()
     time.sleep(1)
     file.write(far.objects[digest])
-thread = threading.Thread(target=cache.open, args=(digest, None, slowly))
+thread = threading.Thread(target=cache.open_checked, args=(digest, None, slowly))
 thread.start()
 begun.wait()
 child = os.fork()
