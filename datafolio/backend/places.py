@@ -43,7 +43,7 @@ def open_backend(url: str, storage_options: Mapping[str, Any] | None = None, *, 
 
         return HttpBackend(url, storage_options)
     _require_bucket(url, scheme, rest)
-    return _open_remote(url, scheme, storage_options, single_writer=single_writer)
+    return _open_remote(f"{scheme}://{rest}", scheme, storage_options, single_writer=single_writer)
 
 
 def _parts(url: str) -> tuple[str, str]:
@@ -63,15 +63,22 @@ def _local_path(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"}:
         raise UsageError(f"{url} names another machine; a file URL has three slashes, as in file:///data/folio")
+    if not parts.path:
+        raise UsageError(f"{url} names no folder; a file URL is absolute, as in file:///data/folio")
+    if "?" in url or "#" in url:
+        raise UsageError(f"{url} goes on after a ? or #; write %3F or %23 where that is part of a name")
     return Path(os.path.abspath(url2pathname(parts.path)))
 
 
 def _require_bucket(url: str, scheme: str, rest: str) -> None:
-    authority, _, _ = rest.partition("/")
+    authority, slash, path = rest.partition("/")
     if scheme in _EXTRAS and ":" in authority.rpartition("@")[0]:
         raise UsageError(f"a {scheme} URL has no room for credentials; give them as storage_options")
     if not authority or authority in {".", ".."}:
         raise UsageError(f"{url} names no bucket; it looks like {scheme}://bucket/name")
+    # Some servers take such parts away, and others do not: what is written would not be found where it is looked for.
+    if scheme in _EXTRAS and slash and not {"", ".", ".."}.isdisjoint(path.split("/")):
+        raise UsageError(f"{url} has an empty part, or one of dots; it looks like {scheme}://bucket/name")
 
 
 def _open_remote(url: str, scheme: str, storage_options: Mapping[str, Any] | None, *, single_writer: bool) -> Backend:

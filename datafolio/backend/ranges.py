@@ -26,6 +26,8 @@ Get = Callable[[int, int], bytes]
 
 def in_ranges(get: Get, start: int, end: int) -> Iterator[bytes]:
     """The bytes from `start` to `end` in order, by several calls of `get` at once and a bounded number ahead."""
+    if start >= end:
+        return  # servers take a range of nothing for an error, or for all of the object
     if end - start <= WHOLE:
         yield get(start, end)
         return

@@ -5,14 +5,12 @@ Every read of the porcelain goes through `Binding.view`, and every write through
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import math
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from datafolio.backend import Key, is_full
 from datafolio.digest import Digest
@@ -26,6 +24,7 @@ from datafolio.errors import (
     UsageError,
 )
 from datafolio.porcelain.batch import Batch
+from datafolio.porcelain.closing import write_views_at_the_end
 from datafolio.porcelain.place import Place
 from datafolio.store.changes import Change, at_snapshot, require_snapshot
 from datafolio.store.model import Entry
@@ -209,7 +208,7 @@ class Binding:
             return
         with self._telling_how_to_make_room():
             tip = self.repository.commit(operation, change, payloads, stored, reserve=DELETING if lets_go else 0)
-        self._work.was_done = True
+        self._note_work()
         self._collect_if_due(tip)
 
     @contextlib.contextmanager
@@ -220,12 +219,18 @@ class Binding:
             import shlex
 
             hint = f"`datafolio --folio {shlex.quote(self.location)} snapshot gc`"
-            if not is_full(error) or hint in str(error):
+            # What is full for one far away is the disk that its payloads wait on.
+            if not is_full(error) or hint in str(error) or self.repository.backend.is_distant:
                 raise
             raise StorageError(
                 f"{error}; nothing was changed; {hint} makes room if there is anything that nothing needs",
                 error.errno,
             ) from error
+
+    def _note_work(self) -> None:
+        self._work.was_done = True
+        if self.repository.backend.is_distant:
+            write_views_at_the_end(self.repository)
 
     def _collect_if_due(self, tip: Tip) -> None:
         if self.auto_gc is None:
@@ -274,7 +279,7 @@ class Binding:
                 tip = self.repository.commit(
                     batch.words(), batch.apply, batch.payloads, batch.stored, reserve=batch.reserve()
                 )
-            self._work.was_done = True
+            self._note_work()
         self._collect_if_due(tip)
 
     def refuse_in_batch(self, what: str) -> None:
@@ -312,32 +317,9 @@ class _Work:
 
 
 def _finish(repository: Repository, work: _Work) -> None:
-    if not work.was_done:
-        return
-    if repository.backend.is_distant and not _Exit.has_come:
-        # Garbage is found in any thread, and in the one that makes the requests this would wait for itself for ever.
-        _Exit.waiting[repository.backend.location] = repository
-    else:
+    # Garbage is found in any thread, and in the one that makes the requests this would wait for itself for ever.
+    if work.was_done and not repository.backend.is_distant:
         _write_views(repository, last_chance=True)
-
-
-class _Exit:
-    """What is left to be done when the program ends, in the main thread."""
-
-    has_come = False
-    waiting: ClassVar[dict[str, Repository]] = {}
-
-    @classmethod
-    def come(cls) -> None:
-        cls.has_come = True
-        while cls.waiting:
-            _write_views(cls.waiting.popitem()[1], last_chance=True)
-
-
-# Finalizers run at exit as well, before this or after it.
-atexit.register(_Exit.come)
-if hasattr(os, "register_at_fork"):  # what waits is for the parent to do
-    os.register_at_fork(after_in_child=_Exit.waiting.clear)
 
 
 def _write_views(repository: Repository, *, last_chance: bool) -> None:

@@ -453,9 +453,9 @@ class DataFolio(ItemReader, ItemWriter):
         binding.refuse_in_batch("copying or pickling a handle")
         if binding.place.has_options:
             raise UsageError(
-                f"this handle on {self.path} was opened with storage_options, which may hold secrets, and a pickle "
-                f"would store them; set them in the environment or in fsspec's configuration, or open the folio "
-                f"where it is used"
+                f"this handle on {self.path} was opened with storage_options, or credentials in the URL, and a pickle "
+                f"would store these secrets; set them in the environment or in fsspec's configuration, or open the "
+                f"folio where it is used"
             )
         options = (str(self.path), self.read_only, binding.trust, self.snapshot_name, binding.auto_gc)
         return _reopen, (type(self), *options)

@@ -28,7 +28,7 @@ class Place(NamedTuple):
     """Where a folio is, or may come to be."""
 
     backend: Backend
-    #: Whether anything was said of how to get there besides the URL, such as credentials.
+    #: Whether more was said of how to get there than the location shows, such as credentials.
     has_options: bool = False
 
     @property
@@ -96,10 +96,16 @@ def bind_place(
     if storage_options is not None and not isinstance(storage_options, Mapping):
         raise UsageError(f"storage_options is a mapping, such as a dict, not a {type(storage_options).__name__}")
     if isinstance(path, str) and is_url(path):
-        return Place(open_backend(path, storage_options, single_writer=single_writer), bool(storage_options))
+        backend = open_backend(path, storage_options, single_writer=single_writer)
+        return Place(backend, bool(storage_options) or _has_secret(path))
     if storage_options:
         raise UsageError(f"storage_options are for URLs, and {quoted(path)} is a directory")
     return Place(LocalBackend(bind_path(path)))
+
+
+def _has_secret(url: str) -> bool:
+    """Whether there is a password in `url`, or a signature: what its backend's location does not show."""
+    return url.lower().startswith("http") and ("?" in url or "@" in url)
 
 
 def bind_path(path: str | os.PathLike[str]) -> Path:

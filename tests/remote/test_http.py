@@ -453,7 +453,9 @@ def test_redirects_in_a_circle_end(tmp_path):
         HttpBackend(server.url).read(KEY)
 
 
-@pytest.mark.parametrize("url", ["http://", "https:///x", "ftp://host/x", "folio", "http:host"])
+@pytest.mark.parametrize(
+    "url", ["http://", "https:///x", "ftp://host/x", "folio", "http:host", "http://[::1/x", "http://host:99999/x"]
+)
 def test_what_is_no_url_of_a_server_is_refused(url):
     with pytest.raises(UsageError, match=r"https://example\.org/folio"):
         HttpBackend(url)
@@ -462,6 +464,13 @@ def test_what_is_no_url_of_a_server_is_refused(url):
 def test_unknown_settings_are_named_and_their_values_are_not():
     with pytest.raises(UsageError, match="not anon, key") as caught:
         HttpBackend("https://example.org/folio", {"key": "hush", "anon": True, "timeout": 1})
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"timeout": "long"}, {"headers": "Authorization: hush"}])
+def test_settings_of_the_wrong_kind_are_refused(settings):
+    with pytest.raises(UsageError, match="headers is a mapping, and timeout a number") as caught:
+        HttpBackend("https://example.org/folio", settings)
     assert "hush" not in str(caught.value)
 
 

@@ -33,6 +33,16 @@ def test_a_file_url_is_a_folder(tmp_path):
     assert backend.root == folder
 
 
+def test_what_is_no_part_of_a_name_in_a_url_is_quoted_in_a_file_url(tmp_path):
+    folder = tmp_path / "run#2, 100%?"
+    assert open_backend(folder.as_uri()).root == folder
+
+
+def test_a_scheme_may_have_capital_letters():
+    backend = open_backend("S3://bucket/Name/", {"key": "k", "secret": "s"})
+    assert backend.location == "s3://bucket/Name"
+
+
 def test_a_memory_url_is_the_same_place_in_all_of_a_process():
     open_backend("memory://places/one").create("key", b"x")
     assert open_backend("memory://places/one/").read("key") == b"x"
@@ -57,6 +67,13 @@ def test_a_bucket_is_not_asked_until_something_is_wanted_of_it():
         ("nosuch://bucket/a", "nosuch:// is no place known here"),
         ("simplecache::s3://bucket/a", "chain"),
         ("file://elsewhere/data", "another machine"),
+        ("file://", "names no folder"),
+        ("file:///data/run#2", "%23"),
+        ("file:///data/what?", "%3F"),
+        ("s3://bucket/a//b", "empty part"),
+        ("s3://bucket//a", "empty part"),
+        ("gs://bucket/a/../b", "one of dots"),
+        ("az://container/./b/", "one of dots"),
         ("folio", "no URL"),
     ],
 )

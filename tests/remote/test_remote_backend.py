@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from datafolio.backend.base import LARGEST_READ, Key
+from datafolio.backend.ranges import HEAD, WHOLE
 from datafolio.backend.remote import RemoteBackend
 from datafolio.errors import KeyExistsError, KeyMissingError, StorageError
 from tests.remote.proxy import CONFLICT, SLOW_DOWN, Answer, Cut, Pass, Proxy, Stall
@@ -114,6 +115,18 @@ def test_a_part_of_a_large_object_takes_a_few_requests_and_not_the_rest(backend,
         file.seek(LARGE // 2)
         assert file.read(100_000) == bytes(100_000)
     assert len(proxy.recording()) == 4
+
+
+@pytest.mark.parametrize("size", [HEAD, HEAD + 1, WHOLE, WHOLE + 1])
+def test_nothing_is_read_past_the_end(backend, size):
+    backend.create(KEY, bytes(size))
+    with backend.open(KEY) as file:
+        assert (len(file.read()), file.read(), file.read(1)) == (size, b"", b"")
+        assert file.seek(size + 5) == size + 5
+        assert file.read() == b""
+    whole = io.BytesIO()
+    assert backend.fetch(KEY, whole) == size
+    assert whole.getvalue() == bytes(size)
 
 
 def test_a_listing_of_more_than_a_page_is_complete(backend):
@@ -308,18 +321,52 @@ print(sorted(listed.key for listed in backend.list("")))
 """
 
 
-def test_a_forked_process_goes_on_by_itself(server):
+# What the child inherited is garbage there once it has connections of its own, and the thread that makes the
+# requests finds it as well as any other; or it goes when the child ends.
+LETTING_GO = """
+import asyncio, gc, os, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from datafolio.backend.remote import RemoteBackend
+backend = RemoteBackend(sys.argv[1], {"key": sys.argv[2], "secret": sys.argv[3], "endpoint_url": sys.argv[4]})
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda number: backend.create(f"key/{number}", b"x"), range(8)))
+for ends in (os._exit, sys.exit):
+    child = os.fork()
+    if child == 0:
+        from fsspec.asyn import get_loop
+        async def collect():
+            gc.collect()
+            await asyncio.sleep(0.1)
+        backend.read("key/0")
+        asyncio.run_coroutine_threadsafe(collect(), get_loop()).result()
+        ends(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    began = time.monotonic()
+    backend.read("key/0")
+    print("at once" if time.monotonic() - began < 5 else "late")
+"""
+
+
+def forking(program, server):
     options = server.options
-    arguments = [server.url(), options["key"], options["secret"], options["endpoint_url"]]
-    done = subprocess.run(
-        [sys.executable, "-c", FORKING, *arguments],
+    return subprocess.run(
+        [sys.executable, "-c", program, server.url(), options["key"], options["secret"], options["endpoint_url"]],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
+
+
+def test_a_forked_process_goes_on_by_itself(server):
+    done = forking(FORKING, server)
     assert done.stdout == "['from/both', 'from/child', 'from/parent']\n", done.stderr
+
+
+def test_a_forked_process_leaves_the_connections_of_its_parent_alone(server):
+    done = forking(LETTING_GO, server)
+    assert (done.stdout, done.stderr) == ("at once\nat once\n", "")
 
 
 # Secrets.

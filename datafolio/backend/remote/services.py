@@ -7,6 +7,8 @@ fsspec would ask it more than once, or not say what went wrong.
 from __future__ import annotations
 
 import contextlib
+import os
+import weakref
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +43,10 @@ _PART = 16 << 20
 _PARTS_AT_ONCE = 8
 _MOST_PARTS = 10_000
 _MOST_DELETED_AT_ONCE = 1000
+
+
+# Every file system that was connected, by its id: in a forked process none must be let go of.
+_connected: dict[int, Any] = {}
 
 
 class Seen(NamedTuple):
@@ -82,7 +88,24 @@ def connect(url: str, options: Mapping[str, Any]) -> tuple[Service, str]:
         pool = {"max_pool_connections": CONCURRENCY}
         settled["config_kwargs"] = {**pool, **(options.get("config_kwargs") or {})}
     fs, root = url_to_fs(url, **settled)
+    _connected[id(fs)] = fs
     return (S3(fs) if hasattr(fs, "call_s3") else Service(fs, copies=protocol in _GCS)), root
+
+
+def _leave_to_parent() -> None:
+    """Let a forked process never close what its parent connected.
+
+    It would take the connections out of the queue of events that both share (epoll), and the parent would wait
+    for its next answers in vain.
+    """
+    for fs in _connected.values():
+        for reference in weakref.getweakrefs(fs):
+            if isinstance(reference.__callback__, weakref.finalize):
+                reference.__callback__.detach()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def identity_of(service: Service, options: Mapping[str, Any]) -> Hashable:

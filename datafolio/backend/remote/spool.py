@@ -37,7 +37,6 @@ class RemoteStage(Stage):
         self._file: Any = None
         self._path: Path | None = None
         self._sealed = self._discarded = False
-        self.size = 0
         self._maker = os.getpid()
 
     def write(self, data: Buffer) -> int:

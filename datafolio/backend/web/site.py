@@ -11,7 +11,7 @@ import http.client
 import re
 from collections.abc import Generator, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from datafolio.backend.base import Key, check_key
 from datafolio.backend.web.connections import ATTEMPTS, BROKEN, Client, basic, pause
@@ -52,9 +52,7 @@ class Site:
     """What is below one URL.  Errors are StorageErrors that never show the URL's query, user and password."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any]) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError("a folio over HTTP is at a URL such as https://example.org/folio")
+        parts = _parts(url)
         path = quote(parts.path.rstrip("/"), safe="/%~!$&'()*+,;=:@")
         self.location = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
         self._query = f"?{parts.query}" if parts.query else ""
@@ -203,11 +201,22 @@ class Download:
         self.takes_ranges = response.status == _PARTIAL or response.getheader("Accept-Ranges") == "bytes"
 
 
+def _parts(url: str) -> SplitResult:
+    with contextlib.suppress(ValueError):  # of a port or an address that is none
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts
+    raise UsageError("a folio over HTTP is at a URL such as https://example.org/folio")
+
+
 def _settings(options: Mapping[str, Any]) -> tuple[dict[str, str], float]:
     unknown = sorted(set(options) - {"headers", "timeout"})
     if unknown:
         raise UsageError(f"over HTTP storage_options has headers and timeout, and not {', '.join(unknown)}")
-    return dict(options.get("headers") or {}), float(options.get("timeout") or _TIMEOUT)
+    try:
+        return dict(options.get("headers") or {}), float(options.get("timeout") or _TIMEOUT)
+    except (TypeError, ValueError):
+        raise UsageError("in storage_options, headers is a mapping, and timeout a number of seconds") from None
 
 
 def _bytes_of(response: http.client.HTTPResponse) -> Iterator[bytes]:
