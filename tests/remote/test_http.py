@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import pickle
 import re
 import shutil
 import socket
@@ -147,6 +148,14 @@ def test_datafolio_takes_its_url(served):
     assert published.get_data("late") == {"x": 1}
     with pytest.raises(ReadOnlyError, match=f"datafolio clone {served.url} DIRECTORY"):
         published.add_data("mine", 1)
+
+
+def test_a_handle_is_pickled_unless_its_url_holds_a_secret(static, folio):
+    again = pickle.loads(pickle.dumps(DataFolio(static.url)))
+    assert again.items == folio.tip().state.items.names()
+    for url in (static.url.replace("://", "://user:password@"), f"{static.url}?signature=abc"):
+        with pytest.raises(UsageError, match="secrets"):
+            pickle.dumps(DataFolio(url))
 
 
 def test_a_server_that_has_everything_is_found_out(tmp_path, folio):
