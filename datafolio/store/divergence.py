@@ -9,8 +9,7 @@ behind if nothing that it holds would be lost.
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -23,7 +22,6 @@ from datafolio.errors import DamageError, StorageError
 from datafolio.store.adopt import is_empty
 from datafolio.store.changes import holds_the_same
 from datafolio.store.model import Entry, SnapshotRef
-from datafolio.store.parallel import in_parallel
 from datafolio.store.repository import Repository
 from datafolio.store.state import State, unpack_metadata
 from datafolio.text import quoted
@@ -104,25 +102,8 @@ def standing_of(target: Side, source: Side, synced: Digest | None = None) -> Sta
 def _held_once(repository: Repository, contents: Digest) -> bool:
     """Whether one of the records in the log holds these contents.  A log that can't be read shows nothing."""
     with contextlib.suppress(StorageError, DamageError):
-        return any(contents_of(state) == contents for state in _past(repository))
+        return any(contents_of(repository.state_of(logged)) == contents for logged in repository.log.whole())
     return False
-
-
-def _past(repository: Repository) -> Iterator[State]:
-    """The states in the log, newest first; those that can't be read are left out."""
-    waiting = iter(reversed(repository.log.sequence()))
-    while some := list(itertools.islice(waiting, repository.backend.concurrency)):
-        yield from _states(repository, some)
-
-
-def _states(repository: Repository, numbers: list[int]) -> Iterable[State]:
-    if not repository.backend.is_distant:
-        found = map(repository.log.readable, numbers)
-    else:
-        records: dict[int, Any] = {}
-        in_parallel(lambda seq: records.update({seq: repository.log.readable(seq)}), numbers, len(numbers))
-        found = map(records.__getitem__, numbers)
-    return (repository.state_of(logged) for logged in found if logged is not None)
 
 
 def loss_of(state: State, other: State) -> Loss:

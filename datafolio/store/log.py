@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -267,15 +267,22 @@ class Log:
 
     def retained(self) -> Iterator[Logged]:
         """The records that are there, newest first.  One that is trimmed meanwhile ends the walk."""
+        for logged in self._newest_first(self._found):
+            if logged is None:
+                return
+            yield logged
+
+    def whole(self) -> Iterator[Logged]:
+        """The records that are there and can be read, newest first."""
+        return (logged for logged in self._newest_first(self.readable) if logged is not None)
+
+    def _newest_first(self, read: Callable[[int], Logged | None]) -> Iterator[Logged | None]:
+        """What `read` gives for each record's number, several at a time where each takes a while."""
         waiting = self.sequence()
         some = self._backend.concurrency if self._backend.is_distant else 1
         while waiting:
-            read = at_once(self._backend, *(partial(self._found, seq) for seq in reversed(waiting[-some:])))
+            yield from at_once(self._backend, *(partial(read, seq) for seq in reversed(waiting[-some:])))
             del waiting[-some:]
-            for logged in read:
-                if logged is None:
-                    return
-                yield logged
 
     def _found(self, seq: int) -> Logged | None:
         try:

@@ -53,10 +53,10 @@ class AheadLoader(ABC):
         """Read these now, if that saves time.  Errors are left to those who need the nodes."""
 
 
-def read_ahead(load: NodeLoader, refs: Iterable[Ref]) -> None:
-    """Have the nodes that `refs` name read at once, if `load` can: all of them are needed next."""
+def read_ahead(load: NodeLoader, digests: Iterable[Digest]) -> None:
+    """Have these nodes read at once, if `load` can: all of them are needed next."""
     if isinstance(load, AheadLoader):
-        load.ahead([ref.digest for ref in refs])
+        load.ahead(list(dict.fromkeys(digests)))
 
 
 # Far more levels than any map needs.

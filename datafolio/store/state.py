@@ -25,7 +25,7 @@ from datafolio.store.model import (
     require_readable,
 )
 from datafolio.store.objects import object_key
-from datafolio.store.shape import AheadLoader, NodeLoader, checked_root
+from datafolio.store.shape import NodeLoader, checked_root, read_ahead
 from datafolio.store.tree import Tree
 
 __all__ = ["Loaders", "Stamp", "State", "unpack_metadata"]
@@ -152,8 +152,7 @@ class State(msgspec.Struct, frozen=True):
 
     def read_ahead(self, trees: Iterable[Digest]) -> None:
         """Have the roots of these maps of items, which are needed next, read at once where each takes a while."""
-        if isinstance(self.loaders.node, AheadLoader):
-            self.loaders.node.ahead(list(dict.fromkeys(trees)))
+        read_ahead(self.loaders.node, trees)
 
     def _load_waiting(self, digest: Digest) -> Node:
         """One of the nodes that changes made and that are still to be stored, or a stored one."""

@@ -186,7 +186,7 @@ class Tree(Generic[V]):
     def read_ahead(self, refs: Iterable[Ref]) -> None:
         """Have these nodes of the map, which are needed next, read at once where each takes a while."""
         if not self._drafts:
-            read_ahead(self._load_stored, refs)
+            read_ahead(self._load_stored, (ref.digest for ref in refs))
 
     def _load_to_edit(self, digest: Digest) -> Node:
         self._known.add(digest)
