@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.remote.servers import NoServerError, _free_ports, _lock, _write, fcntl
+from tests.remote.servers import NoServerError, fcntl, free_ports, lock, start_supervisor, write
 
 __all__ = ["Emulator", "azurite", "fake_gcs"]
 
@@ -101,11 +101,11 @@ def _shared(
     folder: Path, command: Callable[[int], list[str]], emulator: Callable[[int], Emulator]
 ) -> Iterator[Emulator]:
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder / "users.lock", fcntl.LOCK_SH):
-        with _lock(folder / "start.lock", fcntl.LOCK_EX):
+    with lock(folder / "users.lock", fcntl.LOCK_SH):
+        with lock(folder / "start.lock", fcntl.LOCK_EX):
             if not (folder / "server.json").exists():
-                port = _free_ports(1)[0]
-                _start_supervisor(folder, port, command(port))
+                port = free_ports(1)[0]
+                start_supervisor(folder, "tests.remote.emulators", [str(port), *command(port)])
                 _make_bucket(emulator(port))
         yield emulator(json.loads((folder / "server.json").read_text("utf-8")))
 
@@ -117,24 +117,6 @@ def _make_bucket(emulator: Emulator) -> None:
     fs.mkdir(BUCKET)
 
 
-def _start_supervisor(folder: Path, port: int, command: list[str]) -> None:
-    with (folder / "supervisor.log").open("ab") as log:
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "tests.remote.emulators", str(folder), str(port), *command],
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # an interrupt from the keyboard is for the tests, which then let go of it
-        )
-    until = time.monotonic() + _START_LIMIT
-    while not (folder / "server.json").exists():
-        if supervisor.poll() is not None or time.monotonic() > until:
-            raise RuntimeError(f"the server did not start; {folder}/supervisor.log says why")
-        time.sleep(0.01)
-    supervisor.returncode = 0  # it outlives this process, if others use it: nobody waits for it here
-
-
 # What follows runs in the supervisor.
 
 
@@ -142,8 +124,8 @@ def _supervise(folder: Path, port: int, command: list[str]) -> None:
     process = subprocess.Popen(command, cwd=folder)
     try:
         _wait_until_ready(process, port)
-        _write(folder / "server.json", port)
-        with _lock(folder / "users.lock", fcntl.LOCK_EX):  # comes when the last user has gone
+        write(folder / "server.json", port)
+        with lock(folder / "users.lock", fcntl.LOCK_EX):  # comes when the last user has gone
             (folder / "server.json").unlink()
     finally:
         process.kill()

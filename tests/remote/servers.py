@@ -24,7 +24,7 @@ import sysconfig
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["NoServerError", "Server", "seaweed"]
+__all__ = ["NoServerError", "Server", "free_ports", "lock", "seaweed", "start_supervisor", "write"]
 
 BUCKET = "bucket"
 _START_LIMIT = 60.0
@@ -67,10 +67,10 @@ def seaweed(folder: Path) -> Iterator[Server]:
     """The server of `folder`, which is started if it is not running.  Its data is deleted when it ends."""
     program = _program()
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder / "users.lock", fcntl.LOCK_SH):
-        with _lock(folder / "start.lock", fcntl.LOCK_EX):
+    with lock(folder / "users.lock", fcntl.LOCK_SH):
+        with lock(folder / "start.lock", fcntl.LOCK_EX):
             if not (folder / "server.json").exists():
-                _start_supervisor(folder, program)
+                start_supervisor(folder, "tests.remote.servers", [program])
         yield Server(**json.loads((folder / "server.json").read_text("utf-8")))
 
 
@@ -85,16 +85,18 @@ def _program() -> str:
 
 
 @contextlib.contextmanager
-def _lock(path: Path, kind: int) -> Iterator[None]:
+def lock(path: Path, kind: int) -> Iterator[None]:
     with path.open("ab") as file:
         fcntl.flock(file, kind)
         yield
 
 
-def _start_supervisor(folder: Path, program: str) -> None:
+def start_supervisor(folder: Path, module: str, arguments: Sequence[str]) -> None:
+    """Run `module` beside the tests, and return when it has written `server.json` to `folder`."""
     with (folder / "supervisor.log").open("ab") as log:
         supervisor = subprocess.Popen(
-            [sys.executable, __file__, str(folder), program],
+            [sys.executable, "-m", module, str(folder), *arguments],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -103,7 +105,7 @@ def _start_supervisor(folder: Path, program: str) -> None:
     until = time.monotonic() + _START_LIMIT
     while not (folder / "server.json").exists():
         if supervisor.poll() is not None or time.monotonic() > until:
-            raise RuntimeError(f"the server did not start; {folder}/supervisor.log and weed.log say why")
+            raise RuntimeError(f"the server did not start; the logs in {folder} say why")
         time.sleep(0.01)
     supervisor.returncode = 0  # it outlives this process, if others use it: nobody waits for it here
 
@@ -116,8 +118,8 @@ def _supervise(folder: Path, program: str) -> None:
     weed = _Weed(folder, program)
     try:
         weed.wait_until_ready()
-        _write(folder / "server.json", weed.description())
-        with _lock(folder / "users.lock", fcntl.LOCK_EX):  # comes when the last user has gone
+        write(folder / "server.json", weed.description())
+        with lock(folder / "users.lock", fcntl.LOCK_EX):  # comes when the last user has gone
             (folder / "server.json").unlink()
             weed.stop()
     finally:
@@ -125,7 +127,7 @@ def _supervise(folder: Path, program: str) -> None:
         shutil.rmtree(folder / "data", ignore_errors=True)
 
 
-def _write(path: Path, value: object) -> None:
+def write(path: Path, value: object) -> None:
     spare = path.with_suffix(".part")
     spare.write_text(json.dumps(value), "utf-8")
     spare.replace(path)
@@ -137,7 +139,7 @@ class _Weed:
     def __init__(self, folder: Path, program: str) -> None:
         self._key, self._secret = secrets.token_hex(8), secrets.token_hex(16)
         (folder / "data").mkdir(parents=True)
-        ports = _free_ports(8)
+        ports = free_ports(8)
         self._filer, self._s3 = ports[4], ports[6]
         with (folder / "weed.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -148,7 +150,7 @@ class _Weed:
         credentials = [{"accessKey": self._key, "secretKey": self._secret}]
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         path = folder / "identities.json"
-        _write(path, {"identities": [{"name": "tests", "credentials": credentials, "actions": actions}]})
+        write(path, {"identities": [{"name": "tests", "credentials": credentials, "actions": actions}]})
         return path
 
     def wait_until_ready(self) -> None:
@@ -183,7 +185,7 @@ def _answers(method: str, url: str, data: bytes | None) -> bool:
         return False
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for free in sockets:
